@@ -38,6 +38,45 @@ export class ApiError extends Error {
   }
 }
 
+/**
+ * The error that a `Status` describes: the body of a failed answer, or the object of an ERROR frame.
+ * @param given.status the HTTP status of an answer; an ERROR frame has only the Status' own code
+ */
+export function errorOfStatus(
+  body: unknown,
+  given: { readonly call: string; readonly status?: number; readonly retryAfterMs?: number | undefined },
+): ApiError {
+  const told = (typeof body === "object" && body !== null ? body : {}) as Partial<Status>;
+  const status = given.status ?? told.code ?? 500;
+  const reason = told.reason ?? reasons[status] ?? "Unknown";
+  const seconds = told.details?.retryAfterSeconds;
+  const retryAfterMs = given.retryAfterMs ?? (seconds === undefined ? undefined : seconds * 1_000);
+  return new ApiError(`${given.call}: ${told.message ?? `the API server answered ${status}`}`, {
+    status,
+    reason,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    details: told.details,
+  });
+}
+
+/** For answers that carry no Status (of a proxy, or of a filter that runs before the API machinery). */
+const reasons: Readonly<Record<number, string>> = {
+  400: "BadRequest",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "NotFound",
+  405: "MethodNotAllowed",
+  409: "Conflict",
+  410: "Expired",
+  413: "RequestEntityTooLarge",
+  415: "UnsupportedMediaType",
+  422: "Invalid",
+  429: "TooManyRequests",
+  500: "InternalError",
+  503: "ServiceUnavailable",
+  504: "Timeout",
+};
+
 /** Waits for an edit: retrying the same input can only fail again. A new event still reconciles. */
 export class TerminalError extends Error {
   override readonly name: string = "TerminalError";

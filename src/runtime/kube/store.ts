@@ -1,20 +1,21 @@
-// The contract of the cache. (Implementation to follow in this file.)
-import type { Key, Kind, KubeObject, Ref } from "./object.ts";
+// The objects of one kind as the watch last told them, with our own writes laid over until the watch has caught up. Deltas follow
+// the watch; reads follow the watch and our writes, and never go back in time. Synchronous throughout, so readers see whole states.
+import { type CacheListOptions, ObjectIndex } from "./object-index.ts";
+import { type Key, keyOf, type Kind, type KubeObject, type ManagedFieldsEntry, type Ref, refOf, refTo } from "./object.ts";
+import { compareVersions, isNewer } from "./resource-version.ts";
 
-/** What became of one object in the cache. Handlers see both sides, so that a moved child wakes both owners. */
+export type { CacheListOptions, Key };
+
+/**
+ * What became of one object in the cache. Handlers see both sides, so that a moved child wakes both owners.
+ * `own`: this is surely the echo of a write that this process made, and nobody else had a part in it. Never set after a
+ * relist, where changes of others may have been missed.
+ */
 export type Delta<T extends KubeObject = KubeObject> =
-  | { readonly type: "initial" | "added"; readonly object: Readonly<T> }
-  | { readonly type: "updated"; readonly old: Readonly<T>; readonly object: Readonly<T> }
+  | { readonly type: "initial" | "added"; readonly object: Readonly<T>; readonly own?: boolean }
+  | { readonly type: "updated"; readonly old: Readonly<T>; readonly object: Readonly<T>; readonly own?: boolean }
   /** `finalStateUnknown`: the deletion was found by a relist; `object` is the last state known. */
   | { readonly type: "deleted"; readonly object: Readonly<T>; readonly finalStateUnknown: boolean };
-
-export interface CacheListOptions {
-  readonly namespace?: string;
-  /** Every pair must match. */
-  readonly labels?: Readonly<Record<string, string>>;
-  /** Only objects with an owner reference of this uid (indexed). */
-  readonly ownerUid?: string;
-}
 
 /** Reads from memory, own writes included. Objects are shared and frozen in tests: never change them. */
 export interface Cache {
@@ -22,4 +23,229 @@ export interface Cache {
   list<T extends KubeObject>(kind: Kind<T>, options?: CacheListOptions): readonly Readonly<T>[];
 }
 
-export type { Key };
+export interface StoreOptions<T extends KubeObject> {
+  /** Of managedFields only this manager's entries are kept; without it none are. They are half of an object's memory. */
+  readonly fieldManager?: string | undefined;
+  /** Drops what nobody reads. May change the object that it is given. */
+  readonly transform?: ((object: T) => T) | undefined;
+  /** Freezes all objects deeply: tests find out who changes shared objects. */
+  readonly freeze?: boolean | undefined;
+  /** Whether the watch would tell of this object (its selector): other objects' writes are not remembered. Default: all. */
+  readonly watches?: ((object: T) => boolean) | undefined;
+}
+
+/** A write of ours that the watch has not told yet. */
+type Ahead<T> =
+  | { readonly type: "written"; readonly object: T }
+  /** Hides the object of this uid until the watch tells what became of it, and all that bore the name before (`version`). */
+  | { readonly type: "gone"; readonly uid: string; readonly version: string };
+
+export class Store<T extends KubeObject> {
+  readonly #options: StoreOptions<T>;
+  /** What the watch told. */
+  readonly #told = new Map<Key, T>();
+  readonly #ahead = new Map<Key, Ahead<T>>();
+  /** What readers see: of each key what was told or what is ahead of it. */
+  readonly #visible = new ObjectIndex<T>();
+  /** How far the watch has come: one watch for all ("") or one for each namespace. */
+  readonly #synced = new Map<string, string>();
+  /** Versions that our writes made and the watch has yet to tell. */
+  readonly #ownVersions = new Map<string, "created" | "changed">();
+
+  constructor(options: StoreOptions<T> = {}) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#visible.size;
+  }
+
+  get(ref: Ref): Readonly<T> | undefined {
+    return this.#visible.get(keyOf(ref));
+  }
+
+  list(options?: CacheListOptions): readonly Readonly<T>[] {
+    return this.#visible.list(options);
+  }
+
+  /**
+   * A whole list of what one watch covers (everything, or a namespace). What it lacks is deleted, with its last known state.
+   * The list is the truth even where it is older than what was known: etcd may have been restored from a backup.
+   */
+  replace(items: readonly T[], resourceVersion: string, namespace = ""): Delta<T>[] {
+    const before = this.#synced.get(namespace);
+    const listed = new Map(items.map((item) => [keyOf(refTo(item)), this.#prepare(item)] as const));
+    this.#synced.set(namespace, resourceVersion);
+    this.#ownVersions.clear();
+    const touched = new Set([...listed.keys(), ...this.#ahead.keys()]);
+    if (isNewer(before, resourceVersion)) this.#ahead.clear();
+
+    const deltas: Delta<T>[] = [];
+    for (const [key, old] of this.#told) {
+      touched.add(key);
+      if (listed.has(key) || (namespace !== "" && old.metadata.namespace !== namespace)) continue;
+      this.#told.delete(key);
+      deltas.push({ type: "deleted", object: old, finalStateUnknown: true });
+    }
+    for (const [key, object] of listed) deltas.push(...this.#tell(key, object, before === undefined ? "initial" : "added"));
+    for (const key of touched) this.#settle(key);
+    return deltas;
+  }
+
+  /** One frame of the watch, in its order. Frames that were told before (a repeated connection) change nothing. */
+  change(frame: "ADDED" | "MODIFIED" | "DELETED", object: T, namespace = ""): Delta<T>[] {
+    const version = object.metadata.resourceVersion;
+    if (isTold(version, this.#synced.get(namespace))) return [];
+    const key = keyOf(refTo(object));
+    const own = this.#isOwn(object, this.#told.get(key));
+    const told = this.#prepare(object);
+    let deltas: Delta<T>[] = [];
+    if (frame !== "DELETED") {
+      deltas = this.#tell(key, told, "added", own);
+    } else if (this.#told.get(key)?.metadata.uid === object.metadata.uid && this.#told.delete(key)) {
+      deltas = [{ type: "deleted", object: told, finalStateUnknown: false }];
+    }
+    if (version !== undefined) this.#advance(version, namespace);
+    this.#settle(key);
+    return deltas;
+  }
+
+  /** The watch has told everything up to this version. */
+  bookmark(resourceVersion: string, namespace = ""): void {
+    if (!isTold(resourceVersion, this.#synced.get(namespace))) this.#advance(resourceVersion, namespace);
+  }
+
+  /**
+   * The API server's answer to a write of ours: readers see it at once. Answers that are older than what is known, or cannot
+   * be ordered, are left out. The object is held from now on, without the managedFields of others.
+   */
+  written(object: T, how: "created" | "changed"): void {
+    const { resourceVersion: version, uid } = object.metadata;
+    if (!isOrdered(version) || this.#options.watches?.(object) === false) return;
+    const key = keyOf(refTo(object));
+    const known = this.#visible.get(key);
+    const ahead = this.#ahead.get(key);
+    if (isTold(version, this.#syncedOf(key)) || isTold(version, known?.metadata.resourceVersion)) return;
+    if (!this.#ownVersions.has(version)) this.#ownVersions.set(version, how);
+    if (ahead?.type === "gone" && (isTold(version, ahead.version) || (ahead.uid === uid && !isTerminating(object)))) return;
+
+    const isHeld = (object.metadata.finalizers?.length ?? 0) > 0 || (object.metadata.deletionGracePeriodSeconds ?? 0) > 0;
+    this.#ahead.set(
+      key,
+      isTerminating(object) && !isHeld && uid !== undefined
+        ? { type: "gone", uid, version } // The answer to removing the last finalizer is the object as it went.
+        : { type: "written", object: this.#prepare(object) },
+    );
+    this.#settle(key);
+  }
+
+  /**
+   * A delete of ours was answered: readers do not see the object any more, until the watch tells that it is still being
+   * deleted (finalizers, grace period) or that another one has its name.
+   */
+  deleted(ref: Ref, uid: string): void {
+    const key = keyOf(ref);
+    const known = this.#visible.get(key);
+    // A second delete of a terminating object changes nothing, so the watch would never tell of it.
+    if (known === undefined || known.metadata.uid !== uid || isTerminating(known)) return;
+    const version = known.metadata.resourceVersion;
+    if (!isOrdered(version)) return;
+    this.#ahead.set(key, { type: "gone", uid, version });
+    this.#settle(key);
+  }
+
+  #tell(key: Key, object: T, fresh: "initial" | "added", own = false): Delta<T>[] {
+    const old = this.#told.get(key);
+    if (old?.metadata.uid === object.metadata.uid && old?.metadata.resourceVersion === object.metadata.resourceVersion) {
+      return [];
+    }
+    this.#told.set(key, object);
+    const mark = own ? { own } : {};
+    if (old === undefined) return [{ type: fresh, object, ...mark }];
+    if (old.metadata.uid === object.metadata.uid) return [{ type: "updated", old, object, ...mark }];
+    return [
+      { type: "deleted", object: old, finalStateUnknown: true },
+      { type: "added", object, ...mark },
+    ];
+  }
+
+  #advance(version: string, namespace: string): void {
+    this.#synced.set(namespace, version);
+    for (const own of this.#ownVersions.keys()) if (isTold(own, version)) this.#ownVersions.delete(own);
+    for (const key of this.#ahead.keys()) this.#settle(key);
+  }
+
+  /** Forgets what is ahead of a key once the watch has caught up with it, and shows readers what holds now. */
+  #settle(key: Key): void {
+    const told = this.#told.get(key);
+    let ahead = this.#ahead.get(key);
+    if (ahead !== undefined && hasCaughtUp(ahead, told, this.#syncedOf(key))) {
+      this.#ahead.delete(key);
+      ahead = undefined;
+    }
+    this.#visible.set(key, ahead === undefined ? told : ahead.type === "written" ? ahead.object : undefined);
+  }
+
+  #syncedOf(key: Key): string | undefined {
+    return this.#synced.get("") ?? this.#synced.get(refOf(key).namespace ?? "");
+  }
+
+  /**
+   * That a write of ours was answered with this version is not enough: one that changed nothing is answered with the version
+   * that somebody else made. So our managedFields entry must be newer than it was, and newer than all others; in doubt (their
+   * times are in seconds) it is not ours.
+   */
+  #isOwn(object: T, told: T | undefined): boolean {
+    const how = this.#ownVersions.get(object.metadata.resourceVersion ?? "");
+    if (how === undefined || how === "created") return how !== undefined;
+    const isOurs = (entry: ManagedFieldsEntry): boolean => entry.manager === this.#options.fieldManager;
+    const lastWrite = lastTime(object, isOurs);
+    return lastWrite > lastTime(object, (entry) => !isOurs(entry)) && (told === undefined || lastWrite > lastTime(told, isOurs));
+  }
+
+  #prepare(object: T): T {
+    const { fieldManager, transform, freeze } = this.#options;
+    const { metadata } = object;
+    if (metadata.managedFields !== undefined && !Object.isFrozen(metadata)) {
+      const ours = metadata.managedFields.filter((entry) => fieldManager !== undefined && entry.manager === fieldManager);
+      if (ours.length > 0) metadata.managedFields = ours;
+      else delete metadata.managedFields;
+    }
+    const prepared = transform === undefined ? object : transform(object);
+    return freeze === true ? deepFreeze(prepared) : prepared;
+  }
+}
+
+/** Whether a watch that has come as far as `synced` has told of `version`; no where that cannot be known. */
+function isTold(version: string | undefined, synced: string | undefined): boolean {
+  return (compareVersions(version, synced) ?? 1) <= 0;
+}
+
+function hasCaughtUp<T extends KubeObject>(ahead: Ahead<T>, told: T | undefined, synced: string | undefined): boolean {
+  if (ahead.type === "written") return isTold(ahead.object.metadata.resourceVersion, synced);
+  if (told === undefined) return isTold(ahead.version, synced);
+  return isNewer(told.metadata.resourceVersion, ahead.version) && (told.metadata.uid !== ahead.uid || isTerminating(told));
+}
+
+function lastTime(object: KubeObject, counts: (entry: ManagedFieldsEntry) => boolean): string {
+  let last = "";
+  for (const entry of object.metadata.managedFields ?? []) {
+    if (counts(entry) && (entry.time ?? "") > last) last = entry.time ?? "";
+  }
+  return last;
+}
+
+function isTerminating(object: KubeObject): boolean {
+  return object.metadata.deletionTimestamp !== undefined;
+}
+
+function isOrdered(version: string | undefined): version is string {
+  return compareVersions(version, "0") !== undefined;
+}
+
+function deepFreeze<V>(value: V): V {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const part of Object.values(value)) deepFreeze(part);
+  return value;
+}

@@ -1,62 +1,174 @@
 // Child reconcilers as data, and the one loop that brings them about: desired → stamp → diff → apply | skip → prune.
-import type { ApplyOptions, KubeClient } from "../kube/client.ts";
-import type { EventRecorder } from "../kube/events.ts";
-import type { Kind, KubeObject } from "../kube/object.ts";
-import type { Cache } from "../kube/store.ts";
-import type { Log } from "../telemetry/log.ts";
+import { keyOf, refTo, resourceName, type Key, type Kind, type KubeObject } from "../kube/object.ts";
+import { apply, type Applied, type ApplyConfig, type ApplyContext, type Change, type Handling } from "./apply.ts";
+import { hasLabels, type Owner } from "./ownership.ts";
+
+export type { Applied, ApplyConfig, ApplyContext, Handling } from "./apply.ts";
+export type { Owner } from "./ownership.ts";
 
 /** One kind of object that a parent `P` (already resolved) consists of. Special cases are values here, never methods. */
-export interface Child<P, T extends KubeObject> {
+export interface Child<P, T extends KubeObject> extends Handling {
   readonly kind: Kind<T>;
   /** Pure: what must exist. An empty array means that none may exist. */
   readonly desired: (parent: P) => readonly T[];
-  /** "createOnce": content is never written again after the creation (generated Secrets). Default "apply". */
-  readonly mode?: "apply" | "createOnce";
   /** "owned": delete what is ours and no longer desired. "never": it goes by a planned act elsewhere. Default "owned". */
   readonly prune?: "owned" | "never";
-  /** What to do when the API server refuses a change of an immutable field. Default "refuse" (a TerminalError). */
-  readonly onImmutable?: "refuse" | "recreate" | "recreate-orphaning";
-  /**
-   * "controller": a controller ownerReference, so that garbage collection follows. "annotation": only the owner's uid as
-   * annotation, for what must outlive its owner. Default "controller".
-   */
-  readonly ownership?: "controller" | "annotation";
-  /** Dotted paths that must not be set by anybody, since they change the meaning (a selector on a selector-less Service). */
-  readonly absent?: readonly string[];
-  /** Names of children without which this one is not tried in the same pass. */
+  /** Names of children, further up, without which this one is not tried in the same pass. */
   readonly needs?: readonly string[];
 }
 
-// biome/oxlint: `any` is the only bound that keeps each child's own T.
+// `any` is the only bound that keeps each child's own T.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Children<P> = Readonly<Record<string, Child<P, any>>>;
-
-declare const applied: unique symbol;
-/** An object that the API server holds (answered by it, or found equal in the cache): never one that was only built. */
-export type Applied<T extends KubeObject> = Readonly<T> & { readonly [applied]: true };
 
 type KindOf<C> = C extends { readonly kind: Kind<infer T> } ? T : never;
 /** What `applyChildren` answers: for each child its live objects. A child that failed or was not tried is absent. */
 export type AppliedChildren<C> = { readonly [Name in keyof C]?: readonly Applied<KindOf<C[Name]>>[] };
 
+/** One for each object that failed, or one for a child whose `desired` threw or whose pruning failed. */
 export interface ChildFailure {
   readonly child: string;
   readonly error: Error;
 }
 
-/** How a family of children is marked and written. */
-export interface ApplyConfig extends Pick<ApplyOptions, "fieldManager"> {
-  /** Stamped on every child; prune touches nothing without them. E.g. app.kubernetes.io/managed-by. */
-  readonly labels: Readonly<Record<string, string>>;
-  /** Annotation that carries the owner's uid where `ownership` is "annotation". */
-  readonly ownerUidAnnotation: string;
+/** What was really written. */
+export interface ChildChange {
+  readonly child: string;
+  readonly kind: Kind;
+  readonly key: Key;
+  readonly result: Exclude<Change<KubeObject>["result"], "unchanged"> | "deleted";
+  readonly paths: readonly string[];
 }
 
-/** What applying needs of the world. */
-export interface ApplyContext {
-  readonly client: KubeClient;
-  readonly cache: Cache;
-  readonly events: EventRecorder;
-  readonly log: Log;
-  readonly signal: AbortSignal;
+export interface ApplyResult<C> {
+  readonly applied: AppliedChildren<C>;
+  readonly failures: readonly ChildFailure[];
+  readonly changes: readonly ChildChange[];
+}
+
+/**
+ * Applies each child in order, the objects of one child side by side, then prunes. A failure is recorded and stops only the
+ * children that need the failed one. Prune deletes from the cache's view, with the uid as precondition, what our owner controls,
+ * what carries our labels, and what no child of its kind desires; never while the owner is being deleted, and not the kind of a
+ * child that is never pruned, was not tried, or whose `desired` threw: then it is unknown what is desired.
+ * @throws the signal's reason when aborted; Error when `needs` names no child further up.
+ */
+export async function applyChildren<P, const C extends Children<P>>(
+  parent: P,
+  owner: Owner,
+  children: C,
+  config: ApplyConfig,
+  context: ApplyContext,
+): Promise<ApplyResult<C>> {
+  refuseUnknownNeeds(children);
+  const applied: Record<string, readonly Applied<KubeObject>[]> = {};
+  const failures: ChildFailure[] = [];
+  const changes: ChildChange[] = [];
+  const plans: Plan[] = [];
+
+  for (const [name, child] of Object.entries(children)) {
+    context.signal.throwIfAborted();
+    const plan: Plan = { name, child, desired: undefined };
+    plans.push(plan);
+    if ((child.needs ?? []).some((need) => applied[need] === undefined)) continue;
+    try {
+      plan.desired = desiredOf(child, parent);
+    } catch (error) {
+      failures.push({ child: name, error: asError(error) });
+      continue;
+    }
+    const outcomes = await Promise.allSettled(
+      plan.desired.map((object) => apply<KubeObject>(object, child.kind, owner, child, config, context)),
+    );
+    const objects: Applied<KubeObject>[] = [];
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") {
+        failures.push({ child: name, error: asError(outcome.reason) });
+        continue;
+      }
+      const { result, object, paths } = outcome.value;
+      objects.push(object);
+      if (result !== "unchanged") {
+        changes.push({ child: name, kind: child.kind, key: keyOf(refTo(object)), result, paths });
+      }
+    }
+    if (objects.length === plan.desired.length) applied[name] = objects;
+  }
+  context.signal.throwIfAborted();
+
+  if (owner.object.metadata.deletionTimestamp === undefined) {
+    for (const [name, kind, object] of superfluous(plans, owner, config, context)) {
+      try {
+        await remove(owner, kind, object, context);
+        changes.push({ child: name, kind, key: keyOf(refTo(object)), result: "deleted", paths: [] });
+      } catch (error) {
+        failures.push({ child: name, error: asError(error) });
+      }
+    }
+    context.signal.throwIfAborted();
+  }
+  return { applied: applied as unknown as AppliedChildren<C>, failures, changes };
+}
+
+interface Plan {
+  readonly name: string;
+  readonly child: Child<never, any>;
+  /** Absent until it was asked for and answered. */
+  desired: readonly KubeObject[] | undefined;
+}
+
+function desiredOf<P>(child: Child<P, any>, parent: P): readonly KubeObject[] {
+  const desired: readonly KubeObject[] = child.desired(parent);
+  const keys = desired.map((object) => keyOf(refTo(object)));
+  const twice = keys.find((key, index) => keys.indexOf(key) < index);
+  if (twice !== undefined) throw new Error(`${child.kind.kind} ${twice} is desired twice`);
+  return desired;
+}
+
+/** Children of the same kind share one answer: what one of them does not desire may be the other's. */
+function superfluous(
+  plans: readonly Plan[],
+  owner: Owner,
+  { labels }: ApplyConfig,
+  { cache }: ApplyContext,
+): readonly (readonly [child: string, kind: Kind, object: Readonly<KubeObject>])[] {
+  const { uid, namespace } = owner.object.metadata;
+  if (uid === undefined) return [];
+  const owning = plans.filter(({ child }) => child.ownership !== "annotation");
+  return [...Map.groupBy(owning, ({ child }) => resourceName(child.kind)).values()].flatMap((sameKind) => {
+    if (sameKind.some(({ child, desired }) => child.prune === "never" || desired === undefined)) return [];
+    const { name, child } = sameKind[0]!;
+    const kind: Kind = child.kind;
+    const desired = new Set(sameKind.flatMap((plan) => plan.desired!.map((object) => keyOf(refTo(object)))));
+    return cache
+      .list(kind, { ownerUid: uid, ...(namespace === undefined ? {} : { namespace }) })
+      .filter((object) => hasLabels(object, labels) && !desired.has(keyOf(refTo(object))))
+      .filter((object) => object.metadata.deletionTimestamp === undefined)
+      .map((object) => [name, kind, object] as const);
+  });
+}
+
+async function remove(
+  owner: Owner,
+  kind: Kind,
+  object: Readonly<KubeObject>,
+  { client, events, log, signal }: ApplyContext,
+): Promise<void> {
+  await client.delete(kind, refTo(object), { uid: object.metadata.uid!, propagation: "Background", signal });
+  const message = `Deleted ${kind.kind} ${object.metadata.name}: no longer wanted`;
+  log.info({ kind: kind.kind, name: object.metadata.name }, message);
+  events.emit(owner.object, { type: "Normal", reason: "Deleted", message });
+}
+
+function refuseUnknownNeeds(children: Children<never>): void {
+  const seen = new Set<string>();
+  for (const [name, { needs = [] }] of Object.entries(children)) {
+    const unknown = needs.find((need) => !seen.has(need));
+    if (unknown !== undefined) throw new Error(`Child ${name} needs ${unknown}, which is not a child before it`);
+    seen.add(name);
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error), { cause: error });
 }

@@ -1,0 +1,7 @@
+// The versions of what is built for the local cluster. Kubernetes and etcd are pinned in tools/go.mod as well.
+
+export const kubernetesVersion = "v1.36.3";
+export const helmVersion = "v4.2.3";
+export const corednsVersion = "v1.14.7";
+/** The oldest Go that builds them: the `go` line of tools/go.mod. */
+export const goVersion = "1.26.0";

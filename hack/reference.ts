@@ -1,0 +1,107 @@
+// The reference of a custom resource as Markdown, from its CRD. Pure.
+
+/** The part of the CRD's schema language that is used here. */
+export interface Schema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxLength?: number;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema;
+  readonly items?: Schema;
+  readonly [extension: `x-kubernetes-${string}`]: unknown;
+}
+
+interface Resource {
+  readonly group: string;
+  readonly names: { readonly kind: string; readonly plural: string; readonly shortNames?: readonly string[] };
+  readonly versions: readonly [
+    { readonly name: string; readonly schema: { readonly openAPIV3Schema: Schema } },
+    ...unknown[],
+  ];
+}
+
+interface Rule {
+  readonly message: string;
+}
+
+/** A page with the rules of the resource and one table each for spec and status. */
+export function reference({ group, names, versions }: Resource, source: string): string {
+  const [version] = versions;
+  const schema = version.schema.openAPIV3Schema;
+  const short = names.shortNames === undefined ? "" : ` (short: \`${names.shortNames.join("`, `")}\`)`;
+  const rules = rulesOf(schema).map((message) => `- ${message}.`);
+  const sections = Object.entries(schema.properties ?? {})
+    .filter(([name]) => name === "spec" || name === "status")
+    .flatMap(([name, part]) => [`## ${name}`, "", part.description ?? "", "", ...table(part, name === "spec"), ""]);
+  return [
+    `<!-- Generated from ${source} by hack/generate.ts: do not edit. -->`,
+    "",
+    `# ${names.kind}`,
+    "",
+    `\`apiVersion: ${group}/${version.name}\`, \`kind: ${names.kind}\`; \`kubectl get ${names.plural}\`${short}`,
+    "",
+    schema.description ?? "",
+    "",
+    "The API server refuses what breaks one of these rules:",
+    "",
+    ...rules,
+    "",
+    ...sections,
+  ]
+    .join("\n")
+    .trimEnd()
+    .concat("\n");
+}
+
+function table(schema: Schema, withDefaults: boolean): string[] {
+  const head = withDefaults
+    ? ["| field | type | default | |", "| - | - | - | - |"]
+    : ["| field | type | |", "| - | - | - |"];
+  const rows = fields(schema, "").map(({ path, schema: field, required }) => {
+    const preset = required ? "*required*" : field.default === undefined ? "" : code(JSON.stringify(field.default));
+    const text = [field.description ?? "", ...rulesOf(field).map((message) => `Rule: ${message}.`)].join(" ").trim();
+    return `| ${[code(path), typeOf(field), ...(withDefaults ? [preset] : []), text].map(cell).join(" | ")} |`;
+  });
+  return [...head, ...rows];
+}
+
+interface Field {
+  readonly path: string;
+  readonly schema: Schema;
+  readonly required: boolean;
+}
+
+/** Every field in depth-first order; `[]` stands for the items of a list. */
+function fields(schema: Schema, prefix: string): Field[] {
+  const { properties = {}, required = [] } = schema;
+  return Object.entries(properties).flatMap(([name, field]) => {
+    const path = `${prefix}${name}`;
+    const below = field.items === undefined ? fields(field, `${path}.`) : fields(field.items, `${path}[].`);
+    return [{ path, schema: field, required: required.includes(name) }, ...below];
+  });
+}
+
+function typeOf(schema: Schema): string {
+  if (schema.enum !== undefined) return schema.enum.map((value) => code(String(value))).join(", ");
+  if (schema["x-kubernetes-int-or-string"] === true) return "quantity";
+  if (schema.type === "array") return `list of ${schema.items === undefined ? "any" : typeOf(schema.items)}`;
+  if (schema.additionalProperties !== undefined) return `map to ${typeOf(schema.additionalProperties)}`;
+  const { minimum, maximum, maxLength } = schema;
+  if (minimum !== undefined && maximum !== undefined) return `${schema.type} ${minimum}–${maximum}`;
+  if (minimum !== undefined) return `${schema.type} ≥ ${minimum}`;
+  if (maxLength !== undefined && schema.type === "string") return `string ≤ ${maxLength}`;
+  return schema.type ?? "string, number or boolean";
+}
+
+function rulesOf(schema: Schema): string[] {
+  const rules = (schema["x-kubernetes-validations"] ?? []) as readonly Rule[];
+  return rules.map(({ message }) => message);
+}
+
+const code = (text: string): string => `\`${text}\``;
+const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");

@@ -1,0 +1,95 @@
+// The Database resource as a type and a kind, its conditions, and the closed list of reasons with what to do about each.
+import { defineKind, TerminalError, type KubeObject } from "../runtime/index.ts";
+import type { DatabaseSpec, DatabaseStatus } from "./api.generated.ts";
+
+export type { DatabaseSpec, DatabaseStatus } from "./api.generated.ts";
+
+export interface Database extends KubeObject {
+  apiVersion: "holdfast.dev/v1alpha1";
+  kind: "Database";
+  spec: DatabaseSpec;
+  status?: DatabaseStatus;
+}
+
+export const Database = defineKind<Database>({
+  group: "holdfast.dev",
+  version: "v1alpha1",
+  kind: "Database",
+  plural: "databases",
+  namespaced: true,
+});
+
+export type Phase = NonNullable<DatabaseStatus["phase"]>;
+export type Condition = NonNullable<DatabaseStatus["conditions"]>[number];
+export type InstanceStatus = NonNullable<DatabaseStatus["instances"]>[number];
+
+/** Every condition that a Database always has. */
+export const conditionTypes = ["Ready", "Available", "Progressing", "Degraded"] as const;
+export type ConditionType = (typeof conditionTypes)[number];
+
+/**
+ * The reasons of conditions and Events, and what a person should do about each. Closed: a reason that is not here does not
+ * compile. "" means that there is nothing to do.
+ */
+export const reasons = {
+  // As it should be.
+  AsDeclared: "",
+  PrimaryAvailable: "",
+  Settled: "",
+  NotDegraded: "",
+
+  // On the way.
+  Creating: "Wait. If it does not end, the message names the object to look at.",
+  TakingUpVolumes: "Wait: the instance that was primary last starts alone, the others follow when it leads.",
+  WaitingForPrimary: "Wait. If no primary appears, look at the logs of the Pods that the message names.",
+  AddingInstances: "Wait. If it does not end, look at the Events of the Pods that the message names.",
+  RetiringInstances: "Wait: instances are removed one at a time.",
+  RollingOut: "Wait: Pods are replaced one at a time, the primary last.",
+  Provisioning: "Wait: role and database are being created.",
+  Deleting: "Wait: the message says for what. See docs/operations.md if it does not end.",
+  Paused: "Set spec.paused to false when Holdfast may act again.",
+
+  // Serving, but less than declared, or not serving.
+  NoPrimary: "Look at the Pods: a failover takes up to half a minute; after that their logs say why none takes over.",
+  InstanceNotReady: "Look at the Events and logs of the Pods that the message names.",
+  ReplicaNotStreaming: "Look at the logs of the replicas that the message names: they cannot follow the primary.",
+
+  // Waiting for an edit.
+  InvalidSpec: "Correct the field that the message names.",
+  ParameterRefused: "Remove or correct the parameter that the message names.",
+  UnknownVersion: "Choose a version of the catalogue, or give spec.image.",
+  PasswordSecretMissing: "Create the Secret, or the key in it, that spec.passwordSecretRef names.",
+  PasswordUnusable: "Put a password without line breaks or control characters into the Secret.",
+  CredentialsUnusable: "Restore the Secret <name>-internal from a copy: without it retained data cannot be opened.",
+  LastPrimaryUnknown: 'Leave the annotation holdfast.dev/last-primary: "true" on one volume, that of the newest data.',
+
+  // Failures of a pass. All but the first two are tried again by themselves.
+  NameTaken: "Remove or rename the object that the message names, or choose another name for the Database.",
+  ImmutableField: "The object that the message names cannot be changed in place: undo the change.",
+  Refused:
+    "Kubernetes, PostgreSQL or Patroni refused; the message says what and why. Mostly a field has to be corrected.",
+  Forbidden: "Give the operator the permission that the message names: the chart's ClusterRole has them all.",
+  Contested: "Stop the other field manager that the message names from writing the same field.",
+  Unreachable: "Wait. If it lasts, look at the Pod that the message names, and at what keeps the operator from it.",
+  NotPrimary: "Wait: the primary is changing.",
+  CredentialsRefused: "Set the password of the role that the message names back to that in Secret <name>-internal.",
+  ReconcileFailed: "If it lasts, look at the message and the operator's log.",
+} as const satisfies Record<string, string>;
+
+export type Reason = keyof typeof reasons;
+
+export function isReason(reason: string): reason is Reason {
+  return Object.hasOwn(reasons, reason);
+}
+
+/** The spec, or something that it refers to, cannot be brought about as it stands: waits for an edit. */
+export class InvalidSpec extends TerminalError {
+  override readonly name = "InvalidSpec";
+  declare readonly reason: Reason;
+
+  // Narrows the reason to our list.
+  // eslint-disable-next-line no-useless-constructor
+  constructor(reason: Reason, message: string, options?: ErrorOptions) {
+    super(reason, message, options);
+  }
+}

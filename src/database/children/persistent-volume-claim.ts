@@ -1,0 +1,28 @@
+// PersistentVolumeClaim `orders-1` …: the data of one instance. Outlives its StatefulSet and, by policy, its Database; it goes
+// only by a planned act.
+import { PersistentVolumeClaim, type Child } from "../../runtime/index.ts";
+import { annotations, instanceLabels } from "../names.ts";
+import type { ResolvedDatabase } from "../resolve.ts";
+
+export const persistentVolumeClaims = {
+  kind: PersistentVolumeClaim,
+  prune: "never",
+  // Foreground deletion of the Database would take what it owns.
+  ownership: "annotation",
+  desired: ({ name, namespace, instances }) =>
+    instances.map((instance) => ({
+      apiVersion: "v1",
+      kind: "PersistentVolumeClaim",
+      metadata: {
+        name: instance.name,
+        namespace,
+        labels: instanceLabels(name, instance.name),
+        annotations: { [annotations.lastPrimary]: String(instance.lastPrimary) },
+      },
+      spec: {
+        accessModes: ["ReadWriteOnce"],
+        resources: { requests: { storage: instance.volume.size } },
+        ...(instance.volume.storageClass === undefined ? {} : { storageClassName: instance.volume.storageClass }),
+      },
+    })),
+} as const satisfies Child<ResolvedDatabase, PersistentVolumeClaim>;

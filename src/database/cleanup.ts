@@ -1,0 +1,90 @@
+// What the deletion of a Database must undo that garbage collection does not, in the order that keeps the data whole:
+// replicas → primary (a clean stop, remembered on its volume) → Patroni's Endpoints → by policy the volumes and passwords.
+// Idempotent: each pass looks at what is still there. It works from the raw Database: an invalid spec must not block deletion.
+import {
+  Endpoints,
+  PersistentVolumeClaim,
+  Pod,
+  refTo,
+  Secret,
+  StatefulSet,
+  type Context,
+  type Kind,
+  type KubeObject,
+} from "../runtime/index.ts";
+import type { Database } from "./api.ts";
+import { leaderOf, readInstances, type Instance } from "./instances.ts";
+import { annotations, namesOf } from "./names.ts";
+
+/** What is still there, for people; the objects wake us when they go. */
+export interface Waiting {
+  readonly waitingFor: string;
+}
+
+/**
+ * One step towards "done".
+ * Guarantees: nothing is removed but by uid; no volume goes unless the policy says Delete and its annotation names this
+ * Database; Endpoints go only when no Pod is left that would write them again.
+ * Assumptions: the cache has seen what earlier passes did (own writes are remembered).
+ * @throws ApiError
+ */
+export async function cleanup<V>(database: Readonly<Database>, context: Context<V>): Promise<"done" | Waiting> {
+  const { client, cache, signal } = context;
+  const instances = readInstances(refTo(database), cache);
+  const leader = leaderOf(await client.get(Endpoints, refTo(database), { signal }));
+  if (leader !== undefined) await rememberLeader(instances, leader, context);
+
+  const isLast = (instance: Instance): boolean =>
+    leader === undefined ? instance.lastPrimary : instance.podName === leader;
+  for (const group of [instances.filter((i) => !isLast(i)), instances.filter(isLast)]) {
+    const running = group.filter(({ statefulSet, pod }) => statefulSet !== undefined || pod !== undefined);
+    for (const { statefulSet } of running) if (statefulSet !== undefined) await remove(StatefulSet, statefulSet, context);
+    // A Pod whose StatefulSet is gone is collected; one that somebody orphaned would keep Patroni alive for ever.
+    for (const { statefulSet, pod } of running) if (statefulSet === undefined && pod) await remove(Pod, pod, context);
+    if (running.length > 0) return { waitingFor: `Pods to stop: ${running.map((i) => i.podName).join(", ")}` };
+  }
+
+  const { service, patroniServices, internalSecret } = namesOf(database.metadata.name);
+  const inNamespace = (name: string) => ({ ...refTo(database), name });
+  for (const name of [service, ...patroniServices]) {
+    const endpoints = await client.get(Endpoints, inNamespace(name), { signal });
+    if (endpoints !== undefined) await remove(Endpoints, endpoints, context);
+  }
+
+  if (database.spec.deletionPolicy !== "Delete") return "done";
+  const volumes = instances.flatMap(({ volume }) => (volume !== undefined && isOurs(volume, database) ? [volume] : []));
+  for (const volume of volumes) await remove(PersistentVolumeClaim, volume, context);
+  if (volumes.length > 0) return { waitingFor: `volumes to go: ${volumes.map((v) => v.metadata.name).join(", ")}` };
+  const secret = await client.get(Secret, inNamespace(internalSecret), { signal });
+  if (secret !== undefined && isOurs(secret, database)) await remove(Secret, secret, context);
+  return "done";
+}
+
+/** Whoever takes the volumes up again must start with the one that has everything. */
+async function rememberLeader<V>(instances: readonly Instance[], leader: string, context: Context<V>): Promise<void> {
+  const path = `/metadata/annotations/${annotations.lastPrimary.replaceAll("/", "~1")}`;
+  // The leader's first: between the two writes there may be two marks, but never none.
+  for (const { volume, podName, lastPrimary } of instances.toSorted((a) => (a.podName === leader ? -1 : 1))) {
+    const leads = podName === leader;
+    if (volume === undefined || leads === lastPrimary) continue;
+    await context.client.patch(
+      PersistentVolumeClaim,
+      refTo(volume),
+      [
+        { op: "test", path: "/metadata/uid", value: volume.metadata.uid },
+        { op: "add", path, value: String(leads) },
+      ],
+      { signal: context.signal },
+    );
+  }
+}
+
+function isOurs(object: Readonly<KubeObject>, database: Readonly<Database>): boolean {
+  return object.metadata.annotations?.[annotations.ownerUid] === database.metadata.uid;
+}
+
+async function remove<T extends KubeObject, V>(kind: Kind<T>, object: Readonly<T>, context: Context<V>): Promise<void> {
+  const { uid = "", deletionTimestamp } = object.metadata;
+  if (deletionTimestamp !== undefined) return;
+  await context.client.delete(kind, refTo(object), { uid, signal: context.signal });
+}

@@ -1,0 +1,157 @@
+// Adapter: Patroni's REST API over node:http, one connection a request, basic authentication.
+import { request as httpRequest } from "node:http";
+import type { DynamicConfiguration, Json, Patroni } from "../database/patroni.ts";
+import { PortError, type PortReason } from "../database/port-error.ts";
+import type { ServerAddress } from "../database/postgres.ts";
+
+/** An answer is a few kB. More is not Patroni's, and must not fill our memory. */
+const maxAnswerBytes = 1024 * 1024;
+
+export interface PatroniRestOptions {
+  /** Once connected; a request without an answer by then failed. Patroni itself waits for the API server in some. */
+  readonly answerTimeoutMs: number;
+}
+
+export const patroniRest: Patroni = createPatroniRest({ answerTimeoutMs: 10_000 });
+
+export function createPatroniRest(options: PatroniRestOptions): Patroni {
+  const patroni: Patroni = {
+    async status(address, signal) {
+      const answer = await call(address, { method: "GET", path: "/patroni" }, options, signal);
+      const about = answer["patroni"];
+      return {
+        state: text(answer["state"]),
+        role: answer["role"] === "master" ? "primary" : text(answer["role"]),
+        timeline: typeof answer["timeline"] === "number" ? answer["timeline"] : undefined,
+        pendingRestart: answer["pending_restart"] === true,
+        version: isMap(about) ? text(about["version"]) : "",
+      };
+    },
+
+    async configuration(address, signal) {
+      // GET /config answers what the member's last HA loop saw, which can be older than what another member was told before.
+      // GET /cluster makes it load its view anew. https://github.com/patroni/patroni/blob/v4.0.7/patroni/api.py (do_GET_config)
+      await call(address, { method: "GET", path: "/cluster" }, options, signal);
+      return call(address, { method: "GET", path: "/config" }, options, signal);
+    },
+
+    async configure(address, patch, signal) {
+      // Patroni answers 400 to an empty patch.
+      if (Object.keys(patch).length === 0) return patroni.configuration(address, signal);
+      return call(address, { method: "PATCH", path: "/config", body: patch }, options, signal);
+    },
+  };
+  return Object.freeze(patroni);
+}
+
+interface RestRequest {
+  readonly method: "GET" | "PATCH";
+  readonly path: string;
+  readonly body?: DynamicConfiguration;
+}
+
+/** One request; every answer that we ask for is an object. */
+async function call(
+  address: ServerAddress,
+  asked: RestRequest,
+  options: PatroniRestOptions,
+  signal: AbortSignal,
+): Promise<DynamicConfiguration> {
+  signal.throwIfAborted();
+  const failed = (what: string, about: { reason: PortReason; code?: string | undefined; cause?: unknown }): PortError =>
+    new PortError(`Patroni at ${address.host}:${address.port}: ${asked.method} ${asked.path}: ${what}`, about);
+  let answer: { status: number; text: string };
+  try {
+    answer = await exchange(address, asked, options, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof AnswerTooLarge) throw failed(error.message, { reason: "ProvisioningRefused", cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw failed(`no answer (${message === "" ? (code ?? "no reason") : message})`, {
+      reason: "Unreachable",
+      code,
+      cause: error,
+    });
+  }
+  const code = String(answer.status);
+  if (answer.status !== 200) throw failed(`HTTP ${code}`, { reason: reasonOf(answer.status), code });
+  let parsed: Json;
+  try {
+    parsed = JSON.parse(answer.text) as Json;
+  } catch (error) {
+    throw failed("the answer is not JSON", { reason: "ProvisioningRefused", code, cause: error });
+  }
+  if (!isMap(parsed)) throw failed("the answer is not an object", { reason: "ProvisioningRefused", code });
+  return parsed;
+}
+
+function reasonOf(status: number): PortReason {
+  if (status === 401 || status === 403) return "CredentialsRefused";
+  // 409: another patch came between. 502, 503: no configuration yet, or the API server does not answer Patroni.
+  return status === 409 || status >= 500 ? "Unreachable" : "ProvisioningRefused";
+}
+
+class AnswerTooLarge extends Error {
+  override readonly name = "AnswerTooLarge";
+}
+
+/** Over a connection of its own. Rejects with what node:http says, or with an Error about one of our limits. */
+function exchange(
+  address: ServerAddress,
+  { method, path, body }: RestRequest,
+  { answerTimeoutMs }: PatroniRestOptions,
+  signal: AbortSignal,
+): Promise<{ status: number; text: string }> {
+  const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest({
+      host: address.host,
+      port: address.port,
+      method,
+      path,
+      agent: false,
+      auth: `${address.user}:${address.password}`,
+      headers: {
+        accept: "application/json",
+        // Patroni answers 411 without a length.
+        ...(payload === undefined ? {} : { "content-type": "application/json", "content-length": payload.length }),
+      },
+      signal,
+    });
+    const { connectTimeoutMs } = address;
+    let timer = setTimeout(
+      () => outgoing.destroy(new Error(`no connection in ${connectTimeoutMs} ms`)),
+      connectTimeoutMs,
+    );
+    outgoing.on("socket", (socket) =>
+      socket.once("connect", () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => outgoing.destroy(new Error(`nothing in ${answerTimeoutMs} ms`)), answerTimeoutMs);
+      }),
+    );
+    outgoing.on("close", () => clearTimeout(timer));
+    outgoing.on("error", reject);
+    outgoing.on("response", (incoming) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      incoming.on("data", (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > maxAnswerBytes) incoming.destroy(new AnswerTooLarge("the answer is too large"));
+        else chunks.push(chunk);
+      });
+      incoming.on("error", reject);
+      incoming.on("end", () =>
+        resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }),
+      );
+    });
+    outgoing.end(payload);
+  });
+}
+
+function isMap(value: Json | undefined): value is DynamicConfiguration {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: Json | undefined): string {
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,172 @@
+// KubeClient over HTTP: objects and kinds → requests, answers → objects. Plain JSON both ways, nothing is converted.
+import type {
+  ApplyOptions,
+  CallOptions,
+  KubeClient,
+  ListOptions,
+  ObjectList,
+  WatchCallOptions,
+  WatchFrame,
+} from "./client.ts";
+import { isConflict, isNotFound, ApiError } from "./errors.ts";
+import { FrameDecoder } from "./frames.ts";
+import { apiVersionOf, type Kind, type KubeObject, resourcePath, refTo, type Subresource } from "./object.ts";
+import { createTransport, type TransportOptions, type WireRequest } from "./transport.ts";
+
+export type { CompletedRequest, RequestObserver } from "./transport.ts";
+
+export interface HttpClientOptions extends TransportOptions {
+  /** Called before each write; throws when this process may not write any more (a lost lease). */
+  readonly assertMayWrite?: (() => void) | undefined;
+}
+
+export interface HttpClient extends KubeClient {
+  /** The JSON of any other endpoint, e.g. "/version". */
+  read(path: string, options?: CallOptions): Promise<unknown>;
+  /** Ends all connections; what is under way fails. */
+  close(): void;
+}
+
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const transport = createTransport(options);
+
+  const read = async (path: string, { signal }: CallOptions = {}): Promise<unknown> =>
+    parse(await transport.call({ method: "GET", path, signal }));
+
+  const write = async (request: WireRequest): Promise<unknown> => {
+    options.assertMayWrite?.();
+    return parse(await transport.call(request));
+  };
+
+  const apply = async <T extends KubeObject>(
+    kind: Kind<T>,
+    body: T,
+    { fieldManager, force = true, signal }: ApplyOptions,
+    subresource?: Subresource,
+  ): Promise<T> =>
+    (await write({
+      method: "PATCH",
+      path: resourcePath(kind, refTo(body), subresource) + query({ fieldManager, force }),
+      // The body may be JSON: https://kubernetes.io/docs/reference/using-api/server-side-apply/#serialization
+      contentType: "application/apply-patch+yaml",
+      body: JSON.stringify(body),
+      signal,
+    })) as T;
+
+  const client: HttpClient = {
+    read,
+    close: () => transport.close(),
+
+    async get(kind, ref, callOptions) {
+      try {
+        return (await read(resourcePath(kind, ref), callOptions)) as never;
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    },
+
+    async list<T extends KubeObject>(kind: Kind<T>, listOptions: ListOptions = {}): Promise<ObjectList<T>> {
+      const { signal, namespace, labels, fields, ...others } = listOptions;
+      const path = resourcePath(kind, { namespace }) + query({ labelSelector: labels, fieldSelector: fields, ...others });
+      const list = (await read(path, { signal })) as {
+        items: T[] | null;
+        metadata: { resourceVersion: string; continue?: string };
+      };
+      const items = list.items ?? [];
+      const apiVersion = apiVersionOf(kind);
+      for (const item of items) {
+        item.apiVersion = apiVersion;
+        item.kind = kind.kind;
+      }
+      const { resourceVersion, continue: rest } = list.metadata;
+      return { items, resourceVersion, ...(rest === undefined || rest === "" ? {} : { continue: rest }) };
+    },
+
+    async *watch<T extends KubeObject>(kind: Kind<T>, watchOptions: WatchCallOptions): AsyncIterable<WatchFrame<T>> {
+      const { signal, namespace, labels, fields, ...others } = watchOptions;
+      const path = resourcePath(kind, { namespace });
+      const answer = await transport.stream({
+        method: "GET",
+        path: path + query({ watch: true, allowWatchBookmarks: true, labelSelector: labels, fieldSelector: fields, ...others }),
+        signal,
+      });
+      const onAbort = (): void => void answer.destroy();
+      signal?.addEventListener("abort", onAbort, { once: true });
+      if (signal?.aborted === true) onAbort();
+      const frames = new FrameDecoder();
+      try {
+        for await (const chunk of answer) {
+          for (const frame of frames.decode(chunk as Buffer)) yield frame as WatchFrame<T>;
+        }
+        if (frames.incomplete) throw new Error("the stream ended inside of a frame");
+      } catch (cause) {
+        signal?.throwIfAborted();
+        const why = cause instanceof Error ? cause.message : String(cause);
+        throw new ApiError(`WATCH ${path}: ${why}`, { status: 0, reason: "NoAnswer", cause });
+      } finally {
+        signal?.removeEventListener("abort", onAbort);
+        answer.destroy();
+      }
+      signal?.throwIfAborted();
+    },
+
+    async create(kind, body, { fieldManager, signal } = {}) {
+      return (await write({
+        method: "POST",
+        path: resourcePath(kind, { namespace: body.metadata.namespace }) + query({ fieldManager }),
+        body: JSON.stringify(body),
+        signal,
+      })) as never;
+    },
+
+    apply: (kind, body, applyOptions) => apply(kind, body, applyOptions),
+    applyStatus: (kind, body, applyOptions) => apply(kind, body, applyOptions, "status"),
+
+    async patch(kind, ref, patch, { fieldManager, signal } = {}) {
+      return (await write({
+        method: "PATCH",
+        path: resourcePath(kind, ref) + query({ fieldManager }),
+        contentType: "application/json-patch+json",
+        body: JSON.stringify(patch),
+        signal,
+      })) as never;
+    },
+
+    async delete(kind, ref, deleteOptions) {
+      const { uid, resourceVersion, propagation, gracePeriodSeconds, signal } = deleteOptions;
+      try {
+        await write({
+          method: "DELETE",
+          path: resourcePath(kind, ref),
+          body: JSON.stringify({
+            apiVersion: "v1",
+            kind: "DeleteOptions",
+            preconditions: { uid, resourceVersion },
+            propagationPolicy: propagation,
+            gracePeriodSeconds,
+          }),
+          signal,
+        });
+      } catch (error) {
+        if (isNotFound(error)) return;
+        // Which precondition failed stands only in the message, so the object itself is asked.
+        if (!isConflict(error) || (await client.get(kind, ref, { signal }))?.metadata.uid === uid) throw error;
+      }
+    },
+  };
+  return client;
+}
+
+function parse(body: Buffer): unknown {
+  return JSON.parse(body.toString("utf8"));
+}
+
+function query(parameters: Readonly<Record<string, string | number | boolean | undefined>>): string {
+  let text = "";
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value === undefined || value === "") continue;
+    text += `${text === "" ? "?" : "&"}${name}=${encodeURIComponent(value)}`;
+  }
+  return text;
+}

@@ -1,0 +1,103 @@
+// One informer a kind, shared by all controllers of a manager: who watches what, and whether it is known yet.
+import type { Clock } from "../clock.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { Informer } from "../kube/informer.ts";
+import { type Kind, type KubeObject, resourceName } from "../kube/object.ts";
+import type { Delta } from "../kube/store.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { WatchOptions } from "./wakes.ts";
+
+type Handler = (delta: Delta<any>) => void;
+
+export interface InformerSetOptions {
+  readonly client: KubeClient;
+  readonly namespaces: readonly string[];
+  readonly fieldManager: string;
+  readonly freeze: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export class InformerSet implements Iterable<Informer<any>> {
+  readonly #options: InformerSetOptions;
+  readonly #watches = new Map<
+    string,
+    { readonly informer: Informer<any>; readonly wanted: WatchOptions<any>; readonly handlers: Set<Handler> }
+  >();
+
+  constructor(options: InformerSetOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Error when the kind is watched already, but with another selection or transform. */
+  watch(kind: Kind, wanted: WatchOptions<any>): void {
+    const resource = resourceName(kind);
+    const known = this.#watches.get(resource)?.wanted;
+    if (known !== undefined) {
+      const same = (["labels", "fields", "transform"] as const).every((name) => known[name] === wanted[name]);
+      if (!same)
+        throw new Error(
+          `${resource} are watched already with another selector or transform: there is one cache a kind`,
+        );
+      return;
+    }
+    const { client, namespaces, fieldManager, freeze, clock, log, metrics } = this.#options;
+    const informer = new Informer<KubeObject>({
+      client,
+      kind,
+      namespaces: kind.namespaced ? namespaces : [],
+      labels: wanted.labels,
+      fields: wanted.fields,
+      transform: wanted.transform,
+      fieldManager,
+      freeze,
+      clock,
+      onError: (error, about) => {
+        if (about.type === "handler") log.error({ err: error, resource }, "a handler of the cache threw");
+        else
+          log.warn(
+            { err: error, resource, retryInMs: Math.round(about.retryInMs) },
+            "watch lost; the cache may be stale",
+          );
+      },
+    });
+    const handlers = new Set<Handler>();
+    informer.subscribe((delta) => {
+      for (const handler of handlers) handler(delta);
+    });
+    metrics.watch(resource, () =>
+      informer.lastHeardAt === undefined ? undefined : clock.date().getTime() - informer.lastHeardAt.getTime(),
+    );
+    this.#watches.set(resource, { informer, wanted, handlers });
+  }
+
+  /** Calls back on every change from now on. */
+  subscribe<T extends KubeObject>(kind: Kind<T>, handler: (delta: Delta<T>) => void): () => void {
+    const handlers = this.#watches.get(resourceName(kind))?.handlers;
+    if (handlers === undefined) throw new Error(`${resourceName(kind)} are not watched`);
+    // One function may subscribe twice, and each time must be ended by itself.
+    const own: Handler = (delta) => handler(delta);
+    handlers.add(own);
+    return () => handlers.delete(own);
+  }
+
+  /** Resolves when `signal` has aborted and all connections are closed. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([...this].map((informer) => informer.run(signal)));
+  }
+
+  /** Resolves when everything is in the cache; rejects when `run` ended before. */
+  async synced(): Promise<void> {
+    await Promise.all([...this].map((informer) => informer.synced));
+  }
+
+  unsynced(): readonly string[] {
+    return [...this].filter((informer) => !informer.isSynced).map((informer) => resourceName(informer.kind));
+  }
+
+  *[Symbol.iterator](): Iterator<Informer<any>> {
+    for (const { informer } of this.#watches.values()) yield informer;
+  }
+}

@@ -1,0 +1,253 @@
+// Brings one object about: read → whose is it → diff → server-side apply, or nothing at all. Decides nothing about other objects.
+import type { ApplyOptions, KubeClient } from "../kube/client.ts";
+import { RetryAfterError, TerminalError } from "../kube/errors.ts";
+import type { EventRecorder } from "../kube/events.ts";
+import { controllerOf, keyOf, refTo, type Kind, type KubeObject } from "../kube/object.ts";
+import type { Cache } from "../kube/store.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { ContestedPaths } from "./contested.ts";
+import { diff, type Difference } from "./diff.ts";
+import { patchGuarded } from "./guarded-patch.ts";
+import { immutableFields, isImmutable } from "./immutable.ts";
+import { intentOf } from "./intent.ts";
+import { managersOf } from "./managers.ts";
+import { claim, stamp, type Marks, type Owner, type Ownership } from "./ownership.ts";
+import { lookUp, parsePath, pointerTo } from "./paths.ts";
+
+/** What can be said about how objects of a child are written. */
+export interface Handling {
+  /** "createOnce": content is never written again after the creation (generated Secrets). Default "apply". */
+  readonly mode?: "apply" | "createOnce";
+  /**
+   * What to do when the API server refuses a change of an immutable field. Default "refuse": a TerminalError `ImmutableField`.
+   * "recreate" deletes the object, and what it owns, first; "recreate-orphaning" leaves what it owns (Pods) to its successor.
+   */
+  readonly onImmutable?: "refuse" | "recreate" | "recreate-orphaning";
+  /**
+   * "controller": a controller ownerReference, so that garbage collection follows. "annotation": only the owner's uid as
+   * annotation, for what must outlive its owner. Default "controller".
+   */
+  readonly ownership?: Ownership;
+  /** Dotted paths that must not be set by anybody, since they change the meaning (a selector on a selector-less Service). */
+  readonly absent?: readonly string[];
+}
+
+/** How a family of children is marked and written. One for the lifetime of a controller. */
+export interface ApplyConfig extends Pick<ApplyOptions, "fieldManager"> {
+  /** Stamped on every child; prune touches nothing without them. E.g. app.kubernetes.io/managed-by. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Annotation that carries the owner's uid where `ownership` is "annotation". */
+  readonly ownerUidAnnotation: string;
+  /** Remembers what others keep taking from us: `new ContestedPaths()`. */
+  readonly contested: ContestedPaths;
+}
+
+/** What applying needs of the world. */
+export interface ApplyContext {
+  readonly client: KubeClient;
+  readonly cache: Cache;
+  readonly events: EventRecorder;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+declare const applied: unique symbol;
+/** An object that the API server holds (answered by it, or found equal in the cache): never one that was only built. */
+export type Applied<T extends KubeObject> = Readonly<T> & { readonly [applied]: true };
+
+export interface Change<T extends KubeObject> {
+  readonly result: "created" | "updated" | "unchanged" | "recreated";
+  readonly object: Applied<T>;
+  /** What an update changed. */
+  readonly paths: readonly string[];
+}
+
+/**
+ * One object as desired, marked as ours, written only where it differs. What the cache does not hold is read once from the API
+ * server before it is first written; another's object that appears between that read and the write is not noticed.
+ * @throws TerminalError `NameTaken` when the name belongs to somebody else, `ImmutableField` when the change is refused for good.
+ * @throws RetryAfterError while the object is being deleted, or is left alone because others keep changing it.
+ * @throws ApiError whatever else the API server answers.
+ */
+export async function apply<T extends KubeObject>(
+  desired: T,
+  kind: Kind<T>,
+  owner: Owner,
+  handling: Handling,
+  config: ApplyConfig,
+  context: ApplyContext,
+): Promise<Change<T>> {
+  const { client, signal } = context;
+  const intent = intentOf(stamp(desired, kind, owner, handling.ownership ?? "controller", config));
+  const ref = refTo(intent);
+  const live: Readonly<T> | undefined = context.cache.get(kind, ref) ?? (await client.get(kind, ref, { signal }));
+  if (live === undefined) return create(intent, kind, owner, handling, config, context);
+  refuseForeign(live, kind, owner, config);
+  if (handling.mode === "createOnce") return unchanged<T>(live);
+
+  const differences = diff(intent, live, config.fieldManager, handling);
+  if (differences.length === 0) return unchanged<T>(live);
+  await leaveContestedAlone(live, kind, differences, owner, config, context);
+  let object: T;
+  try {
+    object = await write(intent, live, kind, differences, config, context);
+  } catch (error) {
+    if (!isImmutable(error)) throw error;
+    if (handling.onImmutable === undefined || handling.onImmutable === "refuse") {
+      const message = `${nameOf(kind, live)} cannot be changed this way: ${immutableFields(error)}`;
+      throw new TerminalError("ImmutableField", message, { cause: error });
+    }
+    return recreate(intent, live, kind, owner, handling.onImmutable, config, context);
+  }
+  if (object.metadata.resourceVersion === live.metadata.resourceVersion) return unchanged<T>(object);
+  config.contested.taken(live.metadata.uid!, pathsOf(differences.filter(wasTaken)));
+  const paths = pathsOf(differences);
+  tell(owner, kind, object, "Updated", `: ${summary(paths)}`, context);
+  return { result: "updated", object: object as Applied<T>, paths };
+}
+
+function unchanged<T extends KubeObject>(live: Readonly<T>): Change<T> {
+  return { result: "unchanged", object: live as Applied<T>, paths: [] };
+}
+
+async function create<T extends KubeObject>(
+  intent: T,
+  kind: Kind<T>,
+  owner: Owner,
+  handling: Handling,
+  config: ApplyConfig,
+  context: ApplyContext,
+): Promise<Change<T>> {
+  const { client, signal } = context;
+  const { fieldManager } = config;
+  const object =
+    handling.mode === "createOnce"
+      ? await client.create(kind, intent, { fieldManager, signal })
+      : await client.apply(kind, intent, { fieldManager, force: true, signal });
+  tell(owner, kind, object, "Created", "", context);
+  return { result: "created", object: object as Applied<T>, paths: [] };
+}
+
+/** With the uid in the body, an object that has gone meanwhile is a conflict and is not brought back by mistake. */
+async function write<T extends KubeObject>(
+  intent: T,
+  live: Readonly<T>,
+  kind: Kind<T>,
+  differences: readonly Difference[],
+  config: ApplyConfig,
+  { client, signal }: ApplyContext,
+): Promise<T> {
+  const { uid } = live.metadata;
+  const { fieldManager } = config;
+  const forbidden = differences.filter(({ type }) => type === "forbidden").map(({ path }) => parsePath(path));
+  let object: T | undefined;
+  if (forbidden.length > 0) {
+    // An apply cannot unset what others have set. The tests make sure that this is still what we have seen.
+    const patch = forbidden.flatMap((names) => [
+      { op: "test", path: pointerTo(names), value: lookUp(live, names) } as const,
+      { op: "remove", path: pointerTo(names) } as const,
+    ]);
+    object = await patchGuarded(client, kind, live, patch, { fieldManager, signal });
+  }
+  if (object !== undefined && forbidden.length === differences.length) return object;
+  const body = { ...intent, metadata: { ...intent.metadata, uid } };
+  return client.apply(kind, body, { fieldManager, force: true, signal });
+}
+
+async function recreate<T extends KubeObject>(
+  intent: T,
+  live: Readonly<T>,
+  kind: Kind<T>,
+  owner: Owner,
+  how: "recreate" | "recreate-orphaning",
+  config: ApplyConfig,
+  context: ApplyContext,
+): Promise<Change<T>> {
+  const { client, signal } = context;
+  const propagation = how === "recreate" ? "Background" : "Orphan";
+  await client.delete(kind, refTo(live), { uid: live.metadata.uid!, propagation, signal });
+  if ((await client.get(kind, refTo(live), { signal })) !== undefined) {
+    throw new RetryAfterError(`${nameOf(kind, live)} is deleted to be created again, and not yet gone`, goneAfterMs);
+  }
+  const object = await client.apply(kind, intent, { fieldManager: config.fieldManager, force: true, signal });
+  tell(owner, kind, object, "Recreated", ": an immutable field has changed", context);
+  return { result: "recreated", object: object as Applied<T>, paths: [] };
+}
+
+/** The deletion itself wakes the owner; this is only for a deletion that nobody watches. */
+const goneAfterMs = 10_000;
+
+function refuseForeign(live: Readonly<KubeObject>, kind: Kind, owner: Owner, marks: Marks): void {
+  const whose = claim(live, owner, marks);
+  if (whose === "foreign") {
+    const controller = controllerOf(live);
+    const by = controller === undefined ? "" : ` (it belongs to ${controller.kind} ${controller.name})`;
+    throw new TerminalError(
+      "NameTaken",
+      `${nameOf(kind, live)} exists already and is not ours${by}: delete or rename it, or give the ${owner.kind.kind} another name`,
+    );
+  }
+  if (whose === "former" || live.metadata.deletionTimestamp !== undefined) {
+    throw new RetryAfterError(
+      `${nameOf(kind, live)} is being deleted and is created again when it is gone`,
+      goneAfterMs,
+    );
+  }
+}
+
+async function leaveContestedAlone(
+  live: Readonly<KubeObject>,
+  kind: Kind,
+  differences: readonly Difference[],
+  owner: Owner,
+  { contested, fieldManager }: ApplyConfig,
+  { client, events, signal }: ApplyContext,
+): Promise<void> {
+  const verdict = contested.judge(live.metadata.uid!, pathsOf(differences.filter(wasTaken)));
+  if (verdict.type === "free") return;
+  const problem = `${verdict.path} of ${nameOf(kind, live)} is contested`;
+  if (verdict.type === "started") {
+    // The cache keeps only our own managedFields, so the other one has to be asked for.
+    const now = await client.get(kind, refTo(live), { signal });
+    const others = now === undefined ? [] : managersOf(now, verdict.path, fieldManager);
+    const other = others.length === 0 ? "another client" : others.join(" and ");
+    events.emit(owner.object, {
+      type: "Warning",
+      reason: "Contested",
+      message: `${problem}: ${other} keeps changing it; left alone for ${Math.ceil(verdict.afterMs / 1000)} s`,
+    });
+  }
+  throw new RetryAfterError(problem, verdict.afterMs);
+}
+
+/** Not for want of a change of ours: somebody else has written there, or nobody yet. */
+function wasTaken({ type }: Difference): boolean {
+  return type === "unowned" || type === "forbidden" || type === "reordered";
+}
+
+function pathsOf(differences: readonly Difference[]): readonly string[] {
+  return differences.map(({ path }) => path);
+}
+
+/** The first few paths: an Event has room for a kilobyte. */
+function summary(paths: readonly string[]): string {
+  const shown = paths.slice(0, 8).join(", ");
+  return paths.length > 8 ? `${shown} and ${paths.length - 8} more` : shown;
+}
+
+function nameOf(kind: Kind, object: Readonly<KubeObject>): string {
+  return `${kind.kind} ${keyOf(refTo(object))}`;
+}
+
+function tell(
+  owner: Owner,
+  kind: Kind,
+  object: Readonly<KubeObject>,
+  what: "Created" | "Updated" | "Recreated",
+  how: string,
+  { events, log }: ApplyContext,
+): void {
+  const message = `${what} ${kind.kind} ${object.metadata.name}${how}`;
+  log.info({ kind: kind.kind, name: object.metadata.name }, message);
+  events.emit(owner.object, { type: "Normal", reason: what, message });
+}

@@ -1,0 +1,31 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bundle, type Chunk } from "../../../hack/build/bundle.ts";
+
+describe("the operator's bundle", () => {
+  // Outside of the checkout, where no node_modules would lend it what it does not hold.
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-bundle-"));
+  let chunks: Chunk[];
+
+  beforeAll(async () => {
+    chunks = await bundle("src/main.ts", join(folder, "dist"));
+  }, 60_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("runs by itself and names its flags", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [join(folder, "dist/main.js"), "--help"], {
+      cwd: folder,
+    });
+    expect(stdout).toContain("--leader-election-namespace");
+  });
+
+  test("loads what reads kubeconfigs only on demand", () => {
+    const holders = chunks.filter(({ packages }) => packages.includes("@kubernetes/client-node"));
+    expect(holders.map(({ atStart }) => atStart)).toEqual([false]);
+    expect(chunks.find(({ file }) => file === "main.js")).toMatchObject({ atStart: true });
+  });
+});

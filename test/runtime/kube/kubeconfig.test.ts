@@ -1,0 +1,89 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { kubeconfigConnection } from "../../../src/runtime/kube/kubeconfig.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+let directory: string;
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+const text = (value: unknown): string => String(value);
+
+beforeEach(async () => void (directory = await mkdtemp(join(tmpdir(), "holdfast-test-"))));
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+/** Writes a kubeconfig (JSON is YAML) with one cluster and this user, and answers its path. */
+async function kubeconfig(user: object, cluster: object = {}): Promise<string> {
+  const path = join(directory, "config");
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "c", cluster: { server: "https://api:6443", "certificate-authority-data": base64("CA"), ...cluster } }],
+    users: [{ name: "u", user }],
+    contexts: [
+      { name: "first", context: { cluster: "c", user: "u" } },
+      { name: "shop", context: { cluster: "c", user: "u", namespace: "shop" } },
+    ],
+    "current-context": "first",
+  };
+  await writeFile(path, JSON.stringify(config));
+  return path;
+}
+
+test("the current context is taken, or the one that is named", async () => {
+  const path = await kubeconfig({ token: "t" });
+  expect(await kubeconfigConnection({ path })).toMatchObject({ server: "https://api:6443", namespace: "default" });
+  expect(await kubeconfigConnection({ path, context: "shop" })).toMatchObject({ namespace: "shop" });
+  await expect(kubeconfigConnection({ path, context: "none" })).rejects.toThrow('"none"');
+  await expect(kubeconfigConnection({ path: join(directory, "absent") })).rejects.toThrow("ENOENT");
+});
+
+test("certificates, a token and the server's name become what a request needs", async () => {
+  const path = await kubeconfig(
+    { "client-certificate-data": base64("CERT"), "client-key-data": base64("KEY"), token: "t", as: "jane" },
+    { "tls-server-name": "kubernetes" },
+  );
+  const access = await (await kubeconfigConnection({ path })).access();
+  expect(access.headers).toEqual({ Authorization: "Bearer t", "Impersonate-User": "jane" });
+  expect([access.ca, access.cert, access.key].map(text)).toEqual(["CA", "CERT", "KEY"]);
+  expect(access).toMatchObject({ servername: "kubernetes", rejectUnauthorized: undefined, agent: undefined });
+});
+
+test("plain HTTP needs nothing", async () => {
+  const path = await kubeconfig({}, { server: "http://127.0.0.1:8001" });
+  expect(await (await kubeconfigConnection({ path })).access()).toEqual({ headers: {} });
+});
+
+test("a certificate that is not checked is what the kubeconfig asks for only", async () => {
+  const path = await kubeconfig({ token: "t" }, { "insecure-skip-tls-verify": true, "certificate-authority-data": undefined });
+  expect(await (await kubeconfigConnection({ path })).access()).toMatchObject({ rejectUnauthorized: false, ca: undefined });
+});
+
+test("a proxy comes with its own way to connect", async () => {
+  const path = await kubeconfig({ token: "t" }, { "proxy-url": "http://proxy:3128" });
+  expect((await (await kubeconfigConnection({ path })).access()).agent).toBeDefined();
+});
+
+test("an exec plugin is run once, and again after a refusal", async () => {
+  const count = join(directory, "count");
+  const script = `echo x >> ${count}; n=$(wc -l < ${count}); echo "{\\"apiVersion\\":\\"client.authentication.k8s.io/v1\\",\\"kind\\":\\"ExecCredential\\",\\"status\\":{\\"token\\":\\"t$n\\"}}"`;
+  const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "sh", args: ["-c", script], interactiveMode: "Never" };
+  const clock = new VirtualClock();
+  const connection = await kubeconfigConnection({ path: await kubeconfig({ exec }), clock });
+
+  const [one, other] = await Promise.all([connection.access(), connection.access()]);
+  expect(other).toBe(one);
+  expect(one.headers).toEqual({ Authorization: "Bearer t1" });
+  clock.stall(60_000);
+  expect((await connection.access()).headers).toEqual({ Authorization: "Bearer t1" });
+  expect((await connection.access({ refresh: true })).headers).toEqual({ Authorization: "Bearer t2" });
+  expect((await readFile(count, "utf8")).trim().split("\n")).toHaveLength(2);
+});
+
+test("a file that is written anew is read after a refusal", async () => {
+  const connection = await kubeconfigConnection({ path: await kubeconfig({ token: "old" }) });
+  await connection.access();
+  await kubeconfig({ token: "new" });
+  expect((await connection.access()).headers).toEqual({ Authorization: "Bearer old" });
+  expect((await connection.access({ refresh: true })).headers).toEqual({ Authorization: "Bearer new" });
+});

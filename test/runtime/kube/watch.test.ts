@@ -1,0 +1,247 @@
+import { describe, expect, test } from "vitest";
+import type { KubeClient, WatchFrame } from "../../../src/runtime/kube/client.ts";
+import { ApiError } from "../../../src/runtime/kube/errors.ts";
+import { ConfigMap } from "../../../src/runtime/kube/kinds.ts";
+import { watchCollection, type WatchSignal } from "../../../src/runtime/kube/watch.ts";
+import { settle, VirtualClock } from "../../support/virtual-clock.ts";
+
+const object = (name: string, version: number, annotations?: Record<string, string>): ConfigMap => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "shop", resourceVersion: String(version), ...(annotations === undefined ? {} : { annotations }) },
+});
+const added = (name: string, version: number): WatchFrame<ConfigMap> => ({ type: "ADDED", object: object(name, version) });
+const bookmark = (version: number): WatchFrame<ConfigMap> => ({ type: "BOOKMARK", object: object("", version) });
+const initialEnd = (version: number): WatchFrame<ConfigMap> => ({
+  type: "BOOKMARK",
+  object: object("", version, { "k8s.io/initial-events-end": "true" }),
+});
+const failure = (status: number, reason = "", more: object = {}): ApiError =>
+  new ApiError(`answered ${status}`, { status, reason, ...more });
+const expiredFrame: WatchFrame<ConfigMap> = {
+  type: "ERROR",
+  object: { kind: "Status", code: 410, reason: "Expired", message: "too old resource version" },
+};
+const refusesStreaming = failure(422, "Invalid");
+
+/** What the API server does with one call: a watch gives these frames and then ends, fails or hangs. */
+type Scripted =
+  | { readonly frames: readonly WatchFrame<ConfigMap>[]; readonly then: "end" | "hang" | Error }
+  | { readonly page: readonly ConfigMap[]; readonly version: number; readonly more?: string }
+  | Error;
+
+/** Runs the iterable against a script, with a clock of its own; a call beyond the script hangs. */
+function run(...script: Scripted[]) {
+  const clock = new VirtualClock();
+  const stop = new AbortController();
+  const signals: WatchSignal<ConfigMap>[] = [];
+  const calls: string[] = [];
+  const next = (call: string, options: object): Scripted => {
+    const { signal: _, timeoutSeconds: __, labels: ___, fields: ____, namespace: _____, ...told } = options as Record<string, unknown>;
+    calls.push([call, ...Object.entries(told).map(([name, value]) => `${name}=${String(value)}`)].join(" "));
+    return script.shift() ?? { frames: [], then: "hang" };
+  };
+  const client: Pick<KubeClient, "list" | "watch"> = {
+    list: async (_, options = {}) => {
+      const step = next("list", options);
+      if (step instanceof Error) throw step;
+      if (!("page" in step)) throw new Error("the script has a watch here");
+      const more = step.more === undefined ? {} : { continue: step.more };
+      return { items: [...step.page], resourceVersion: String(step.version), ...more } as never;
+    },
+    async *watch(_, options) {
+      const step = next("watch", options);
+      if (step instanceof Error) throw step;
+      if (!("frames" in step)) throw new Error("the script has a list here");
+      yield* step.frames as WatchFrame<never>[];
+      if (step.then instanceof Error) throw step.then;
+      if (step.then === "end") return;
+      await new Promise((_, reject) => {
+        const { signal } = options;
+        if (signal?.aborted === true) reject(signal.reason as Error);
+        signal?.addEventListener("abort", () => reject(signal.reason as Error));
+      });
+    },
+  };
+  const ended = (async () => {
+    for await (const signal of watchCollection(client, ConfigMap, { signal: stop.signal, clock, random: () => 0.5 })) {
+      signals.push(signal);
+    }
+  })();
+  const told = (): string[] =>
+    signals.map((signal) => {
+      if (signal.type === "synced") return `synced ${signal.resourceVersion}: ${signal.items.map((one) => one.metadata.name).join()}`;
+      if (signal.type === "changed") return `${signal.frame} ${signal.object.metadata.name}`;
+      if (signal.type === "bookmark") return `bookmark ${signal.resourceVersion}`;
+      return `retry in ${signal.retryInMs}`;
+    });
+  return { clock, stop, ended, calls, told };
+}
+
+const streamList = "watch sendInitialEvents=true resourceVersionMatch=NotOlderThan";
+
+describe("the first collection", () => {
+  test("is streamed, whole before anything of it is told, and its connection is the watch", async () => {
+    const world = run({ frames: [added("a", 5), added("b", 3), bookmark(7), initialEnd(9), added("c", 10)], then: "hang" });
+    await settle();
+    expect(world.told()).toEqual(["synced 9: a,b", "ADDED c"]);
+    expect(world.calls).toEqual([streamList]);
+  });
+
+  test("shows what changed while it was read out", async () => {
+    const gone: WatchFrame<ConfigMap> = { type: "DELETED", object: object("a", 8) };
+    const world = run({ frames: [added("a", 5), added("b", 3), gone, initialEnd(9)], then: "hang" });
+    await settle();
+    expect(world.told()).toEqual(["synced 9: b"]);
+  });
+
+  test("is listed in pages where the server cannot stream, then watched from the list's version, not from an object's", async () => {
+    const world = run(
+      refusesStreaming,
+      { page: [object("a", 50)], version: 9, more: "token" },
+      { page: [object("b", 3)], version: 9 },
+      { frames: [added("c", 10)], then: "hang" },
+    );
+    await settle();
+    expect(world.told()).toEqual(["synced 9: a,b", "ADDED c"]);
+    expect(world.calls).toEqual([streamList, "list limit=500", "list limit=500 continue=token", "watch resourceVersion=9"]);
+  });
+
+  test("is not taken for whole when its stream ends or dies before the mark", async () => {
+    const world = run({ frames: [added("a", 5)], then: new Error("reset") }, { page: [object("b", 3)], version: 9 });
+    await settle();
+    expect(world.told()).toEqual(["synced 9: b"]);
+  });
+
+  test("is listed where a stream never comes to its end", async () => {
+    const world = run({ frames: [added("a", 5)], then: "hang" }, { page: [], version: 9 });
+    await world.clock.advance(60_000);
+    expect(world.told()).toEqual(["synced 9: "]);
+  });
+
+  test("is read from the start when a page's token has expired, then without pages", async () => {
+    const world = run(
+      refusesStreaming,
+      { page: [object("a", 1)], version: 9, more: "token" },
+      failure(410, "Expired"),
+      { page: [object("b", 1)], version: 12 },
+    );
+    await settle();
+    await world.clock.advance(0);
+    expect(world.told()).toEqual(["retry in 0", "synced 12: b"]);
+    expect(world.calls.slice(1, 4)).toEqual(["list limit=500", "list limit=500 continue=token", "list"]);
+  });
+
+  test.each([403, 404, 429, 500])("is tried again with backoff after %i, streamed still", async (status) => {
+    const world = run(failure(status), { frames: [initialEnd(9)], then: "hang" });
+    await world.clock.advance(800);
+    expect(world.told()).toEqual(["retry in 800", "synced 9: "]);
+    expect(world.calls).toEqual([streamList, streamList]);
+  });
+});
+
+describe("a watch", () => {
+  const synced: Scripted = { frames: [initialEnd(9)], then: new Error("reset") };
+
+  test("goes on from the newest version that was told, bookmarks included", async () => {
+    const world = run(
+      { frames: [initialEnd(9), added("a", 10), bookmark(20)], then: new Error("reset") },
+      { frames: [added("b", 21)], then: new Error("reset") },
+    );
+    await world.clock.advance(10_000);
+    expect(world.told()).toEqual(["synced 9: ", "ADDED a", "bookmark 20", "retry in 800", "ADDED b", "retry in 1600"]);
+    expect(world.calls).toEqual([streamList, "watch resourceVersion=20", "watch resourceVersion=21"]);
+  });
+
+  test.each([
+    { form: "as an answer", step: failure(410, "Expired") },
+    { form: "as a frame", step: { frames: [expiredFrame], then: "hang" } as Scripted },
+    { form: "with the reason Gone", step: failure(400, "Gone") },
+    { form: "as a version of the future", step: failure(504, "Timeout", { details: { causes: [{ reason: "ResourceVersionTooLarge" }] } }) },
+  ])("whose version is too old or unknown, $form, reads the collection again", async ({ step }) => {
+    const world = run({ frames: [initialEnd(9)], then: "hang" }, step, { frames: [added("b", 30), initialEnd(31)], then: "hang" });
+    // The server ends the first one in time, which is no failure.
+    await world.clock.advance(900_000);
+    expect(world.calls.slice(0, 3)).toEqual([streamList, "watch resourceVersion=9", streamList]);
+    expect(world.told()).toContain("synced 31: b");
+  });
+
+  test("ends with any other ERROR frame, and nothing after it is read", async () => {
+    const error: WatchFrame<ConfigMap> = { type: "ERROR", object: { kind: "Status", code: 500, message: "etcd" } };
+    const world = run({ frames: [initialEnd(9), error, added("a", 10)], then: "end" });
+    await world.clock.advance(800);
+    expect(world.told()).toEqual(["synced 9: ", "retry in 800"]);
+    expect(world.calls).toEqual([streamList, "watch resourceVersion=9"]);
+  });
+
+  test.each([
+    { what: "overload", error: failure(429, "TooManyRequests", { retryAfterMs: 7_000 }), retry: "retry in 7000" },
+    { what: "a refused connection", error: failure(0, "NoAnswer"), retry: "retry in 1600" },
+    { what: "a lost permission", error: failure(403, "Forbidden"), retry: "retry in 1600" },
+  ])("after $what goes on where it was, without reading all again", async ({ error, retry }) => {
+    const world = run(synced, error);
+    await world.clock.advance(20_000);
+    expect(world.told()).toEqual(["synced 9: ", "retry in 800", retry]);
+    expect(world.calls).toEqual([streamList, "watch resourceVersion=9", "watch resourceVersion=9"]);
+  });
+
+  test("is opened again at once when the server ended it in time", async () => {
+    const world = run({ frames: [initialEnd(9), bookmark(12)], then: "end" });
+    await settle();
+    expect(world.told()).toEqual(["synced 9: ", "bookmark 12"]);
+    expect(world.calls).toEqual([streamList, "watch resourceVersion=12"]);
+  });
+
+  test("that the server ends at once, without a frame, counts as failed: it is not asked without end", async () => {
+    const world = run(synced, { frames: [], then: "end" }, { frames: [], then: "end" }, { frames: [], then: "end" });
+    await world.clock.advance(13_000);
+    expect(world.told().slice(1)).toEqual(["retry in 800", "retry in 1600", "retry in 3200", "retry in 6400"]);
+  });
+
+  test("backs off to 30 s, and only a healthy stretch of two minutes forgives", async () => {
+    const failing = Array.from({ length: 7 }, () => failure(500));
+    const world = run(synced, ...failing, { frames: [added("a", 10)], then: "hang" }, failure(500));
+    await world.clock.advance(130_000);
+    const retries = (): string[] => world.told().filter((line) => line.startsWith("retry"));
+    expect(retries()).toEqual([800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000].map((ms) => `retry in ${ms}`));
+    // The watch that hangs is ended by us: that is a failure after a healthy stretch.
+    await world.clock.advance(480_000);
+    expect(retries().slice(8)).toEqual(["retry in 800", "retry in 1600"]);
+  });
+});
+
+describe("silence", () => {
+  test("of a connection that the server should have ended is ended by us", async () => {
+    const world = run({ frames: [initialEnd(9)], then: "hang" });
+    // random() is 0.5, so the server is asked for 450 s; it has 15 s of grace.
+    await world.clock.advance(464_000);
+    expect(world.calls).toHaveLength(1);
+    await world.clock.advance(2_000);
+    expect(world.told()).toEqual(["synced 9: ", "retry in 800"]);
+  });
+
+  test("is noticed sooner where bookmarks used to come", async () => {
+    const world = run({ frames: [initialEnd(9), bookmark(10)], then: "hang" });
+    await world.clock.advance(149_000);
+    expect(world.calls).toHaveLength(1);
+    await world.clock.advance(2_000);
+    expect(world.told().at(-1)).toBe("retry in 800");
+  });
+});
+
+describe("the end", () => {
+  test.each([
+    { where: "in a watch", script: [{ frames: [initialEnd(9)], then: "hang" } as Scripted] },
+    { where: "while the collection is streamed", script: [{ frames: [], then: "hang" } as Scripted] },
+    { where: "in a backoff", script: [failure(500)] },
+  ])("comes with the signal, $where, and leaves no timer behind", async ({ script }) => {
+    const world = run(...script);
+    await settle();
+    world.stop.abort(new Error("shutdown"));
+    await world.ended;
+    const calls = world.calls.length;
+    expect(world.clock.pending).toBe(0);
+    await world.clock.advance(60_000);
+    expect(world.calls).toHaveLength(calls);
+  });
+});

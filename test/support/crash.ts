@@ -1,0 +1,68 @@
+// A client that counts its writes and, at a chosen one, lets the operator die or the answer be lost.
+import { ApiError, type KubeClient } from "../../src/runtime/index.ts";
+import { keyOf, refTo, resourceName, type Kind, type KubeObject, type Ref } from "../../src/runtime/kube/object.ts";
+
+/**
+ * before: killed before the write is sent. after: killed when it has been applied. answerLost: it is applied, the operator
+ * lives and sees a broken connection (a killed operator never sees an answer, so this is the case that remains).
+ */
+export type CrashMode = "before" | "after" | "answerLost";
+export const crashModes: readonly CrashMode[] = ["before", "after", "answerLost"];
+
+export interface CrashPoint {
+  /** 1 is the first write. */
+  readonly write: number;
+  readonly mode: CrashMode;
+}
+
+export interface CountingClient extends KubeClient {
+  /** "apply statefulsets.apps shop/orders-1", in order; Events and leases are not counted. */
+  readonly writes: readonly string[];
+}
+
+/**
+ * @param kill called once at the crash point; from then on every call of this client fails as for a dead process
+ */
+export function countingClient(inner: KubeClient, kill: () => void, crash?: CrashPoint): CountingClient {
+  const writes: string[] = [];
+  let dead = false;
+
+  const assertAlive = (): void => {
+    if (dead) throw noAnswer("the process is dead");
+  };
+  const die = (): never => {
+    dead = true;
+    kill();
+    throw noAnswer("killed");
+  };
+
+  async function write<R>(verb: string, kind: Kind, ref: Ref, send: () => Promise<R>): Promise<R> {
+    assertAlive();
+    if (kind.plural === "events" || kind.plural === "leases") return send();
+    writes.push(`${verb} ${resourceName(kind)} ${keyOf(ref)}`);
+    if (crash === undefined || writes.length !== crash.write) return send();
+    if (crash.mode === "before") return die();
+    const answer = await send();
+    if (crash.mode === "after") return die();
+    void answer;
+    throw noAnswer("connection reset before the answer arrived");
+  }
+
+  const named = (object: KubeObject): Ref => refTo(object);
+  return {
+    writes,
+    get: async (...call) => (assertAlive(), inner.get(...call)),
+    list: async (...call) => (assertAlive(), inner.list(...call)),
+    watch: (...call) => (assertAlive(), inner.watch(...call)),
+    create: (kind, body, options) => write("create", kind, named(body), () => inner.create(kind, body, options)),
+    apply: (kind, body, options) => write("apply", kind, named(body), () => inner.apply(kind, body, options)),
+    applyStatus: (kind, body, options) =>
+      write("applyStatus", kind, named(body), () => inner.applyStatus(kind, body, options)),
+    patch: (kind, ref, patch, options) => write("patch", kind, ref, () => inner.patch(kind, ref, patch, options)),
+    delete: (kind, ref, options) => write("delete", kind, ref, () => inner.delete(kind, ref, options)),
+  };
+}
+
+function noAnswer(message: string): ApiError {
+  return new ApiError(message, { status: 0, reason: "NoAnswer" });
+}

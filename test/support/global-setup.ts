@@ -1,0 +1,29 @@
+// Starts the one control plane that all scenarios of a run share, and ends it after the last.
+import type { TestProject } from "vitest/node";
+import { startControlPlane } from "../../hack/cluster/control-plane.ts";
+import { createProgress } from "../../hack/cluster/progress.ts";
+import { createScratchDirectory, removeScratchDirectory, sweepScratchDirectories } from "../../hack/cluster/scratch.ts";
+import { installCrds } from "./crds.ts";
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await sweepScratchDirectories();
+  const directory = await createScratchDirectory();
+  const end = (): Promise<void> => removeScratchDirectory(directory);
+  try {
+    const progress = createProgress();
+    const controlPlane = await startControlPlane({
+      directory,
+      components: ["controller-manager"],
+      progress,
+      unsafeNoFsync: true,
+      auditLog: true,
+    });
+    await progress.stage("CRDs", () => installCrds(controlPlane.admin));
+    const { url, adminKubeconfigPath } = controlPlane;
+    project.provide("apiServer", { url, directory, adminKubeconfigPath });
+    return end;
+  } catch (error) {
+    await end();
+    throw error;
+  }
+}

@@ -1,0 +1,267 @@
+// A world for one scenario: a namespace of its own on the real API server, the stand-in for nodes and Patroni, PostgreSQL in
+// memory, and operators that run as their own ServiceAccount with the chart's rights and can be stopped or killed.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { loadAll } from "js-yaml";
+import { apiCall } from "../../hack/cluster/api-request.ts";
+import { ensureBinaries } from "../../hack/cluster/binaries.ts";
+import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
+import { createSilentProgress } from "../../hack/cluster/progress.ts";
+import { Database, type DatabaseSpec } from "../../src/database/api.ts";
+import { databaseController } from "../../src/database/controller.ts";
+import { ObservationMemo } from "../../src/database/observation-memo.ts";
+import type { Facts } from "../../src/database/provision.ts";
+import {
+  ContestedPaths,
+  createHttpClient,
+  createLog,
+  createManager,
+  kubeconfigConnection,
+  Namespace,
+  refTo,
+  ServiceAccount,
+  type HttpClient,
+  type KubeClient,
+  type KubeObject,
+  type Ref,
+} from "../../src/runtime/index.ts";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FakePostgres } from "./fake-postgres.ts";
+import { startStandIn, type StandIn } from "./stand-in.ts";
+
+export interface OperatorOptions {
+  /** Stands between the operator and its API server. */
+  readonly wrap?: (client: KubeClient) => KubeClient;
+  readonly resyncEveryMs?: number;
+  /** The name of a Lease; none means that this operator is the only one. */
+  readonly lease?: string;
+  readonly identity?: string;
+}
+
+export interface RunningOperator {
+  readonly metrics: () => Promise<string>;
+  /** As by SIGTERM; resolves when it has ended. */
+  stop(): Promise<void>;
+  /** As by SIGKILL: nothing that it began reaches the API server any more. */
+  kill(): void;
+  /** Rejects when it ended by itself. */
+  readonly ended: Promise<void>;
+}
+
+export interface Scenario extends AsyncDisposable {
+  readonly namespace: string;
+  readonly controlPlane: ControlPlane;
+  /** As a member of system:masters. */
+  readonly admin: HttpClient;
+  readonly standIn: StandIn;
+  readonly postgres: FakePostgres;
+  readonly operatorUser: string;
+  start(options?: OperatorOptions): Promise<RunningOperator>;
+  /** Applies the Database `orders`, or one of another name, as a user would. */
+  apply(spec?: Partial<DatabaseSpec>, name?: string): Promise<Database>;
+  database(name?: string): Promise<Database | undefined>;
+  /** Waits until Ready is true for the newest generation. */
+  ready(name?: string): Promise<Database>;
+  remove(name?: string): Promise<void>;
+}
+
+let counter = 0;
+
+export async function openScenario(controlPlane: ControlPlane, title: string): Promise<Scenario> {
+  const namespace = `${title}-${process.pid.toString(36)}${(counter++).toString(36)}`;
+  const directory = await mkdtemp(join(tmpdir(), "holdfast-scenario-"));
+  const admin = createHttpClient({
+    connection: await kubeconfigConnection({ path: controlPlane.adminKubeconfigPath }),
+    userAgent: "scenario",
+  });
+  await installChart(controlPlane);
+  await admin.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+  // One account a scenario, so that the audit log tells them apart.
+  const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "holdfast", namespace } } as const;
+  await admin.create(ServiceAccount, account);
+  await bindOperator(controlPlane, namespace);
+  const kubeconfig = join(directory, "operator.kubeconfig");
+  await writeFile(kubeconfig, await controlPlane.serviceAccountKubeconfig({ namespace, name: "holdfast" }));
+
+  const hosts = new Map<string, string>();
+  const postgres = new FakePostgres((host) => hosts.get(host) ?? host);
+  const standIn = await startStandIn(admin, namespace, ({ ip, database, role }) => {
+    hosts.set(ip, `${namespace}/${database}`);
+    if (role === "replica") postgres.replicas.add(ip);
+    else postgres.replicas.delete(ip);
+  });
+  const operators = new Set<RunningOperator>();
+
+  const database = (name = "orders"): Promise<Database | undefined> => admin.get(Database, { namespace, name });
+
+  return {
+    namespace,
+    controlPlane,
+    admin,
+    standIn,
+    postgres,
+    operatorUser: `system:serviceaccount:${namespace}:holdfast`,
+    database,
+    start: async (options = {}) => {
+      const operator = await startOperator(kubeconfig, namespace, postgres, options);
+      operators.add(operator);
+      return operator;
+    },
+    apply: (spec = {}, name = "orders") =>
+      admin.apply(
+        Database,
+        {
+          apiVersion: "holdfast.dev/v1alpha1",
+          kind: "Database",
+          metadata: { name, namespace },
+          spec: { storage: { size: "1Gi" }, ...spec },
+        },
+        { fieldManager: "user" },
+      ),
+    ready: (name) =>
+      eventually(`${name ?? "orders"} is Ready`, async () => {
+        const object = await database(name);
+        return isReady(object) ? object : undefined;
+      }),
+    remove: async (name) => {
+      const object = await database(name);
+      if (object !== undefined) await admin.delete(Database, refTo(object), { uid: object.metadata.uid ?? "" });
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const operator of operators) operator.kill();
+      await standIn.stop();
+      admin.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+export function isReady(database: Database | undefined): database is Database {
+  const ready = database?.status?.conditions?.find(({ type }) => type === "Ready");
+  return ready?.status === "True" && ready.observedGeneration === database?.metadata.generation;
+}
+
+/** Polls the world. @throws Error that says what was waited for, and what was the last thing to go wrong */
+export async function eventually<T>(what: string, question: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  let cause: unknown;
+  while (performance.now() < deadline) {
+    try {
+      const answer = await question();
+      if (answer !== undefined && answer !== false) return answer;
+    } catch (error) {
+      cause = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`in vain for ${timeoutMs / 1000} s: ${what}`, { cause });
+}
+
+/** The object is gone, or being deleted with nobody left to hold it. */
+export function gone<T extends KubeObject>(
+  client: KubeClient,
+  kind: Parameters<KubeClient["get"]>[0],
+  ref: Ref,
+): Promise<true> {
+  return eventually(`${kind.kind} ${ref.name} is gone`, async () =>
+    (await client.get<T>(kind as never, ref)) === undefined ? true : undefined,
+  );
+}
+
+async function startOperator(
+  kubeconfig: string,
+  namespace: string,
+  postgres: FakePostgres,
+  options: OperatorOptions,
+): Promise<RunningOperator> {
+  const { resyncEveryMs = 600_000, lease, wrap = (client) => client } = options;
+  const http = createHttpClient({ connection: await kubeconfigConnection({ path: kubeconfig }), userAgent: "holdfast" });
+  const stopping = new AbortController();
+  const manager = createManager({
+    name: "holdfast",
+    api: { client: wrap(http) },
+    log: createLog({ level: process.env["HOLDFAST_TEST_LOG"] ?? "silent", name: "holdfast" }),
+    namespaces: [namespace],
+    ...(options.identity === undefined ? {} : { identity: options.identity }),
+    leaderElection: lease === undefined ? false : { namespace, name: lease },
+    telemetry: false,
+    freeze: true,
+    shutdownTimeoutMs: 5_000,
+  });
+  manager.controller(
+    databaseController({
+      operator: {
+        settings: { images: {}, instanceClusterRole: "holdfast-instance" },
+        ports: { postgres: postgres.postgres, patroni: postgres.patroni },
+        memo: new ObservationMemo<Facts>({ resyncEveryMs }),
+        contested: new ContestedPaths(),
+        now: () => new Date(),
+        monotonicMs: () => performance.now(),
+      },
+      concurrency: 4,
+      resyncEveryMs,
+    }),
+  );
+  const ended = manager.run(stopping.signal);
+  ended.catch(() => undefined);
+  return {
+    ended,
+    metrics: () => manager.metrics.registry.metrics(),
+    stop: async () => {
+      stopping.abort();
+      await ended;
+      http.close();
+    },
+    kill: () => {
+      http.close();
+      stopping.abort();
+    },
+  };
+}
+
+let installed: Promise<void> | undefined;
+
+/** The chart's ClusterRoles, once a process; its account and bindings are made for each scenario. */
+function installChart(controlPlane: ControlPlane): Promise<void> {
+  installed ??= (async () => {
+    for (const object of await renderChart()) {
+      if (object.kind !== "ClusterRole") continue;
+      const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${object.metadata.name}?fieldManager=chart&force=true`;
+      await apiCall(controlPlane.admin, "PATCH", path, object, { contentType: "application/apply-patch+yaml" });
+    }
+  })();
+  return installed;
+}
+
+/** The chart's bindings, for the account of this scenario. */
+async function bindOperator({ admin }: ControlPlane, namespace: string): Promise<void> {
+  const subjects = [{ kind: "ServiceAccount", name: "holdfast", namespace }];
+  const contentType = "application/apply-patch+yaml";
+  for (const object of await renderChart()) {
+    if (object.kind === "ClusterRoleBinding") {
+      const body = { ...object, metadata: { name: `${object.metadata.name}-${namespace}` }, subjects };
+      const path = `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${body.metadata.name}?fieldManager=chart`;
+      await apiCall(admin, "PATCH", path, body, { contentType });
+    }
+    if (object.kind === "Role" || object.kind === "RoleBinding") {
+      const plural = object.kind === "Role" ? "roles" : "rolebindings";
+      const body = { ...object, metadata: { name: object.metadata.name, namespace }, ...(object.kind === "Role" ? {} : { subjects }) };
+      const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/${plural}/${object.metadata.name}?fieldManager=chart`;
+      await apiCall(admin, "PATCH", path, body, { contentType });
+    }
+  }
+}
+
+let rendered: Promise<KubeObject[]> | undefined;
+
+function renderChart(): Promise<KubeObject[]> {
+  rendered ??= (async () => {
+    const { helm } = await ensureBinaries(["helm"], createSilentProgress());
+    const chart = new URL("../../charts/holdfast", import.meta.url).pathname;
+    const { stdout } = await promisify(execFile)(helm, ["template", "holdfast", chart], { maxBuffer: 16 << 20 });
+    return loadAll(stdout).filter((object) => object !== null) as unknown as KubeObject[];
+  })();
+  return rendered;
+}
