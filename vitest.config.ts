@@ -1,4 +1,5 @@
-// Two projects: unit tests, and scenarios against a real API server that global-setup.ts starts once.
+// Three projects: unit tests; scenarios against a real API server that global-setup.ts starts once; stories on a real cluster,
+// which `npm run e2e` provides.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -21,6 +22,16 @@ export default defineConfig({
           globalSetup: "test/support/global-setup.ts",
           pool: "threads",
           testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          // One story at a time: they share two cores with the cluster, and one of them kills the operator.
+          fileParallelism: false,
+          testTimeout: 300_000,
           hookTimeout: 120_000,
         },
       },

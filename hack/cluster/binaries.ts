@@ -85,7 +85,7 @@ async function buildMissing(
   if (needed.length === 0) return;
   const go = await requireGo(needed, options.environment);
   for (const [index, name] of needed.entries()) {
-    const heading = `${name}, ${index + 1} of ${needed.length}, about ${buildSeconds(name)} s on two cores`;
+    const heading = `${name}, ${index + 1} of ${needed.length}, about ${buildSeconds(name)} s`;
     await progress.stage(heading, async () => {
       const draft = join(directory, draftPrefix + name);
       const built = await buildBinary(go, name, draft, options);
@@ -101,6 +101,6 @@ function cachedPath(name: BinaryName, environment: NodeJS.ProcessEnv): string {
 
 function title(missing: readonly BinaryName[]): string {
   const seconds = missing.reduce((sum, name) => sum + buildSeconds(name), 0);
-  const binaries = missing.length === 1 ? "a binary" : `${missing.length} binaries`;
-  return `build ${binaries} once, about ${Math.ceil(seconds / 60)} min on two cores (${missing.join(", ")})`;
+  const binaries = missing.length === 1 ? missing[0] : `${missing.length} binaries`;
+  return `build ${binaries} with Go, once: about ${Math.ceil(seconds / 60)} min on two idle cores`;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, type BinaryName } from "./binary-versions.ts";
 import { findExecutable, outputOf } from "./executables.ts";
+import { tiedToParent } from "./processes.ts";
 import { corednsVersion, goVersion, helmVersion, kubernetesVersion } from "./versions.ts";
 
 interface Recipe {
@@ -64,7 +65,12 @@ export async function buildBinary(
     : ["build", "-mod=readonly", ...flags, "-o", join(draft, name), source];
   const { workingDirectory, environment } = goOptions({ ...options.environment, GOBIN: draft });
   await new Promise<void>((resolve, reject) => {
-    const child = spawn(go, args, { cwd: workingDirectory, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+    // A Go that outlives a killed run would take the processors from the next one.
+    const child = spawn(...tiedToParent(go, args), {
+      cwd: workingDirectory,
+      env: environment,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     const collect = (chunk: Buffer): void => void (output = (output + chunk.toString()).slice(-4000));
     child.stdout.on("data", collect);

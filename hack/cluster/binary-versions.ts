@@ -35,18 +35,22 @@ export function parse(text: string): Version | undefined {
 /** True if a binary that printed `output` can be used in place of ours. */
 export function versionFits(name: BinaryName, origin: Origin, output: string): boolean {
   const version = parse(output);
-  if (version === undefined) return false;
-  const [major, minor, patch] = version;
-  switch (name) {
-    case "etcd": // what Kubernetes 1.36 can stand on
-      return major === 3 && minor >= 5;
-    case "kubectl": // one or two minors of skew do no harm to what we ask of it
-      return major === ours[0] && minor >= ours[1] - 2;
-    case "helm":
-      return major === 4;
-    case "coredns":
-      return version.join(".") === parse(corednsVersion)!.join(".");
-    default: // the rest of Kubernetes, where one part must not be newer than another
-      return major === ours[0] && minor === ours[1] && (patch === ours[2] || origin === "KUBEBUILDER_ASSETS");
-  }
+  return version !== undefined && rules[name](version, origin);
 }
+
+/** One part of Kubernetes must not be newer than another; a patch level may differ where the user chose it. */
+function fitsKubernetes([major, minor, patch]: Version, origin: Origin): boolean {
+  return major === ours[0] && minor === ours[1] && (patch === ours[2] || origin === "KUBEBUILDER_ASSETS");
+}
+
+const rules: Readonly<Record<BinaryName, (version: Version, origin: Origin) => boolean>> = {
+  etcd: ([major, minor]) => major === 3 && minor >= 5, // what Kubernetes 1.36 can stand on
+  kubectl: ([major, minor]) => major === ours[0] && minor >= ours[1] - 2, // so little skew does no harm to what we ask of it
+  helm: ([major]) => major === 4,
+  coredns: (version) => version.join(".") === parse(corednsVersion)!.join("."),
+  "kube-apiserver": fitsKubernetes,
+  "kube-controller-manager": fitsKubernetes,
+  "kube-scheduler": fitsKubernetes,
+  kubelet: fitsKubernetes,
+  "kube-proxy": fitsKubernetes,
+};

@@ -1,8 +1,7 @@
 // Runs etcd, kube-apiserver and, where asked for, controller manager and scheduler, in one directory and without root.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { apiCall, apiRequest, type ApiConnection } from "./api-request.ts";
+import { apiCall, type ApiConnection } from "./api-request.ts";
 import { ensureBinaries } from "./binaries.ts";
 import { issueClientCertificate, type CertificateAuthority } from "./certificates.ts";
 import {
@@ -18,6 +17,7 @@ import { ensurePki, pkiPaths, readAdmin, readAuthority } from "./pki.ts";
 import { pickPort } from "./ports.ts";
 import { endProcess, endRecorded, isRunning, readRecorded, startRecorded, type Launch } from "./processes.ts";
 import type { Progress } from "./progress.ts";
+import { controllerManagerWorks, isReady, rolesAreInForce, waitUntil } from "./readiness.ts";
 
 export type { Component, ProcessName } from "./component-flags.ts";
 
@@ -86,8 +86,6 @@ interface State {
   readonly launches: readonly Launch[];
 }
 
-const readyTimeoutMs = 120_000;
-
 /**
  * Ends what an earlier run left in the directory, then starts; resolves when the API server is ready and the controller manager
  * is at work. Rejects with the last lines of its log when a process exits early, and has then stopped the others.
@@ -98,21 +96,22 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const binaries = await ensureBinaries(processNames(components), progress, { signal: options.signal });
   return progress.stage("control plane", async (stage) => {
     const state = await prepare(options, binaries);
+    const api = connection(directory, state.url);
     const start = (launch: Launch): void => void startRecorded(directory, launch, state);
     try {
       for (const launch of state.launches) {
         stage.update(`starting ${launch.name}`);
         start(launch);
         if (launch.name === "etcd")
-          await waitUntil(directory, options.signal, async () => existsSync(socketPath(directory)));
+          await waitUntil(directory, async () => existsSync(socketPath(directory)), options.signal);
         if (launch.name === "kube-apiserver") {
-          await waitUntilReady(directory, options.signal);
-          await waitUntil(directory, options.signal, () => rolesAreInForce(connection(directory, state.url)));
+          await waitUntil(directory, () => isReady(api), options.signal);
+          await waitUntil(directory, () => rolesAreInForce(api), options.signal);
         }
       }
       if (components.includes("controller-manager")) {
         stage.update("waiting for the controller manager");
-        await waitUntil(directory, options.signal, () => controllerManagerWorks(connection(directory, state.url)));
+        await waitUntil(directory, () => controllerManagerWorks(api), options.signal);
       }
       return controlPlane(directory, state);
     } catch (error) {
@@ -196,7 +195,7 @@ function controlPlane(directory: string, state: State): ControlPlane {
   const startApiServer = async (): Promise<void> => {
     const launch = state.launches.find(({ name }) => name === "kube-apiserver")!;
     startRecorded(directory, launch, state);
-    await waitUntilReady(directory, undefined);
+    await waitUntil(directory, () => isReady(admin));
   };
   return {
     url: state.url,
@@ -223,66 +222,6 @@ function controlPlane(directory: string, state: State): ControlPlane {
     },
     stop: () => stopControlPlane(directory),
   };
-}
-
-/** Asks until `check` says yes. Rejects when a process has ended, when it takes too long, or on abort. */
-async function waitUntil(
-  directory: string,
-  signal: AbortSignal | undefined,
-  check: () => Promise<boolean>,
-): Promise<void> {
-  const deadline = performance.now() + readyTimeoutMs;
-  while (!(await check())) {
-    signal?.throwIfAborted();
-    for (const recorded of readRecorded(directory)) {
-      if (!isRunning(recorded)) throw new Error(`${recorded.name} ended early. ${lastLines(directory, recorded.name)}`);
-    }
-    if (performance.now() > deadline) {
-      const newest = readRecorded(directory).at(-1)!.name;
-      throw new Error(`${newest} was not ready after ${readyTimeoutMs / 1000} s. ${lastLines(directory, newest)}`);
-    }
-    await sleep(20, undefined, { signal });
-  }
-}
-
-function waitUntilReady(directory: string, signal: AbortSignal | undefined): Promise<void> {
-  return waitUntil(directory, signal, () => isReady(connection(directory, readState(directory)!.url)));
-}
-
-/** Ready includes that the built-in roles exist (poststarthook/rbac/bootstrap-roles). */
-async function isReady(api: ApiConnection): Promise<boolean> {
-  try {
-    return (await apiRequest(api, "GET", "/readyz", undefined, { timeoutMs: 5000 })).status === 200;
-  } catch {
-    return false; // not listening yet
-  }
-}
-
-/**
- * The roles exist once the server is ready, but its authorizer sees them a moment later. A component that starts in between
- * exits, or waits a second before it asks again.
- */
-async function rolesAreInForce(api: ApiConnection): Promise<boolean> {
-  const review = {
-    apiVersion: "authorization.k8s.io/v1",
-    kind: "SubjectAccessReview",
-    spec: {
-      user: "system:kube-controller-manager",
-      resourceAttributes: { verb: "list", group: "apps", resource: "statefulsets" },
-    },
-  };
-  const path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-  return (await apiCall<{ status: { allowed: boolean } }>(api, "POST", path, review)).status.allowed;
-}
-
-/** Pods can be made once it has given the namespace its ServiceAccount. */
-async function controllerManagerWorks(api: ApiConnection): Promise<boolean> {
-  return (await apiRequest(api, "GET", "/api/v1/namespaces/default/serviceaccounts/default")).status === 200;
-}
-
-function lastLines(directory: string, name: string): string {
-  const path = join(directory, "log", `${name}.log`);
-  return `The end of ${path}:\n${readFileSync(path, "utf8").trimEnd().split("\n").slice(-15).join("\n")}`;
 }
 
 /** Every request once, when it has been answered; watches, which last, when they begin as well. */

@@ -83,13 +83,13 @@ async function buildWithoutEngine(source: ImageSource, progress: Progress, say: 
   await ensurePrograms(["debootstrap", "unshare", "mount", "tar"], progress);
   const recipe = parseDockerfile(readFileSync(source.dockerfile, "utf8"));
   const lastRun = recipe.steps.findLastIndex((step) => step.do === "run");
-  // Up to the last RUN, steps change a whole file system; files copied after it are a thin layer of their own, cheap to replace.
+  // Up to the last RUN, steps change a whole file system; each COPY after it is a thin layer, cheap to replace.
   const rootSteps = recipe.steps.slice(0, lastRun + 1);
   const fileSteps = recipe.steps.slice(lastRun + 1);
 
   const base = await debianLayer(recipe.base, say);
   const layers = [rootSteps.length === 0 ? base : await rootLayer(source, base, rootSteps, say)];
-  if (fileSteps.length > 0) layers.push(await fileLayer(source, fileSteps));
+  for (const step of fileSteps) if (step.do === "copy") layers.push(await fileLayer(source, step));
 
   const environment = recipe.config.Env ?? [];
   const path = environment.some((entry) => entry.startsWith("PATH=")) ? [] : [defaultPath];
@@ -124,12 +124,11 @@ async function rootLayer(source: ImageSource, base: Layer, steps: readonly Build
   });
 }
 
-async function fileLayer(source: ImageSource, steps: readonly BuildStep[]): Promise<Layer> {
-  const key = digestOf(steps.map((step) => (step.do === "copy" ? `${step.target} ${contentOf(source, step)}` : "")));
-  return cachedLayer(key, async (scratch, path) => {
+async function fileLayer(source: ImageSource, step: CopyStep): Promise<Layer> {
+  return cachedLayer(digestOf(["copy", step.target, contentOf(source, step)]), async (scratch, path) => {
     const root = join(scratch, "root");
     mkdirSync(root);
-    for (const step of steps) if (step.do === "copy") copyInto(source, step, root);
+    copyInto(source, step, root);
     await run("chown", ["-R", "0:0", root]);
     await run("chmod", ["-R", "a+rX,go-w", root]);
     return packLayer(root, path, { zeroTimes: true });

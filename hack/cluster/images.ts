@@ -2,6 +2,7 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { imageOf } from "../../src/postgres/versions.ts";
 import { extractFromPackage } from "./packages.ts";
 import type { BuiltImage, ImageSource } from "./image.ts";
 import { cachedLayer, digestOf, imageCache } from "./layer-cache.ts";
@@ -12,7 +13,7 @@ const repository = fileURLToPath(new URL("../../", import.meta.url));
 
 /** PostgreSQL with Patroni: what every Database runs. */
 export const postgresImage: ImageSource = {
-  name: "holdfast/postgres:17-1",
+  name: imageOf("17")!,
   dockerfile: join(repository, "images/postgres/Dockerfile"),
   context: join(repository, "images/postgres"),
 };

@@ -67,11 +67,12 @@ function isOurs(proc: string): boolean {
     // The state in stat: a zombie has ended, only its parent has not asked yet.
     if (/\) [ZX] /.test(readFileSync(`${proc}/stat`, "utf8"))) return false;
     if (readFileSync(`${proc}/cgroup`, "utf8").includes(`:/${cgroupName}/`)) return true;
-    if (!programs.has(basename(readlinkSync(`${proc}/exe`)).replace(" (deleted)", ""))) return false;
+    const name = basename(readlinkSync(`${proc}/exe`)).replace(" (deleted)", "");
+    const commandLine = readFileSync(`${proc}/cmdline`, "utf8");
+    // Only the provisioner of volumes: a test or an operator from source is told our kubeconfig, too.
+    if (name === "node") return commandLine.includes(`\0${paths.volumes}\0`);
     const below = `${stateDirectory}/`;
-    return (
-      `${readlinkSync(`${proc}/cwd`)}/`.startsWith(below) || readFileSync(`${proc}/cmdline`, "utf8").includes(below)
-    );
+    return programs.has(name) && (`${readlinkSync(`${proc}/cwd`)}/`.startsWith(below) || commandLine.includes(below));
   } catch {
     return false; // gone meanwhile, or a thread of the kernel
   }

@@ -45,7 +45,7 @@ export function readRecorded(directory: string): readonly RecordedProcess[] {
  */
 export function startRecorded(directory: string, launch: Launch, options: { detached: boolean }): RecordedProcess {
   mkdirSync(dirname(launch.logPath), { recursive: true });
-  const [command, args] = options.detached ? [launch.binary, launch.args] : tiedToParent(launch);
+  const [command, args] = options.detached ? [launch.binary, launch.args] : tiedToParent(launch.binary, launch.args);
   const log = openSync(launch.logPath, "a", 0o600);
   try {
     const child = spawn(command, args, {
@@ -54,7 +54,7 @@ export function startRecorded(directory: string, launch: Launch, options: { deta
       stdio: ["ignore", log, log],
       detached: true, // its own process group: an interrupt on the terminal is for us, who stop it in order
     });
-    // Reported again, with a reason, by the check of its pid below.
+    // The missing pid tells as much, at once.
     child.on("error", () => undefined);
     child.unref();
     const identity = child.pid === undefined ? undefined : identify(child.pid);
@@ -112,10 +112,13 @@ export function identify(pid: number): ProcessIdentity | undefined {
   }
 }
 
-function tiedToParent(launch: Launch): [string, readonly string[]] {
+/**
+ * The command line that runs `binary` so that the kernel kills it when the thread that starts it ends, where `setpriv` is
+ * installed (util-linux). Elsewhere the plain one: an orphan is then ended by the next run.
+ */
+export function tiedToParent(binary: string, args: readonly string[]): [command: string, args: readonly string[]] {
   const setpriv = findExecutable("setpriv");
-  if (setpriv === undefined) return [launch.binary, launch.args]; // an orphan is then ended by the next run
-  return [setpriv, ["--pdeathsig", "KILL", launch.binary, ...launch.args]];
+  return setpriv === undefined ? [binary, args] : [setpriv, ["--pdeathsig", "KILL", binary, ...args]];
 }
 
 function commandLine(pid: number): readonly string[] {

@@ -39,6 +39,8 @@ interface RunningStage {
   readonly startedMs: number;
   detail: string | undefined;
   lastLineMs: number;
+  /** How many stages run inside: they speak for it. */
+  children: number;
 }
 
 /** Stages that take less leave one line in a log. */
@@ -68,6 +70,7 @@ export function createProgress(options: ProgressOptions = {}): Progress {
   };
 
   const beat = (stage: RunningStage): void => {
+    if (stage.children > 0) return;
     stage.lastLineMs = performance.now();
     line(describe(stage, "…"));
   };
@@ -82,7 +85,8 @@ export function createProgress(options: ProgressOptions = {}): Progress {
       const parent = current.getStore();
       const startedMs = performance.now();
       const depth = parent === undefined ? 0 : parent.depth + 1;
-      const stage: RunningStage = { title, depth, startedMs, detail: undefined, lastLineMs: startedMs };
+      const stage: RunningStage = { title, depth, startedMs, detail: undefined, lastLineMs: startedMs, children: 0 };
+      if (parent !== undefined) parent.children++;
       running.push(stage);
       drawLive();
       const stopBeating = interactive
@@ -106,6 +110,7 @@ export function createProgress(options: ProgressOptions = {}): Progress {
         stopBeating();
         clearLive();
         running.splice(running.indexOf(stage), 1);
+        if (parent !== undefined) parent.children--;
         stage.detail = undefined;
         line(describe(stage, failed ? "✗" : "✓"));
         timings.push({ title, depth, seconds: elapsedSeconds(stage), failed });

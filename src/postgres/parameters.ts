@@ -17,6 +17,8 @@ export const defaultParameters: Parameters = {
   max_worker_processes: "8",
   wal_level: "replica",
   wal_keep_size: "128MB",
+  // How soon a replica tries again when the primary turned it away, e.g. before its slot existed. Five seconds by default.
+  wal_retrieve_retry_interval: "1s",
 };
 
 /** What every Database has, whatever it says. */

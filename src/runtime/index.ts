@@ -86,11 +86,13 @@ export type { Owner } from "./reconcile/ownership.ts";
 export { statusEqual, writeStatus, type StatusWrite } from "./reconcile/status.ts";
 
 // loop: deciding when
-export type { Context, ControllerOptions, Reconcile, Source } from "./loop/controller.ts";
-export { LeaseLost, lead, microTime, type LeaderWorld, type Leadership, type LeaseOptions } from "./loop/leader.ts";
+export type { ControllerOptions, Source } from "./loop/controller.ts";
+export { LeaseLost, lead, type LeaderWorld, type Leadership, type LeaseOptions } from "./loop/leader.ts";
+export { microTime } from "./loop/lease-lock.ts";
 export { createManager, type Manager, type ManagerOptions } from "./loop/manager.ts";
 export { awaitChange, defaultErrorPolicy, requeue, type ErrorOutcome, type Outcome } from "./loop/outcome.ts";
 export * as on from "./loop/predicates.ts";
+export type { Context, Reconcile } from "./loop/pass.ts";
 export type { Predicate } from "./loop/predicates.ts";
 export { priorities, WorkQueue, type Next, type QueueOptions, type Turn } from "./loop/queue.ts";
 export type { Owned, Watched, Watches, WatchOptions } from "./loop/wakes.ts";

@@ -1,13 +1,11 @@
 // What only a real server can show of the adapter: security, idempotence down to the row, and failures of the network.
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { inspect } from "node:util";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PortError } from "../../src/database/port-error.ts";
 import { pgPostgres } from "../../src/external/pg-postgres.ts";
 import { session } from "../../src/external/pg-session.ts";
 import { startPostgres, type RunningPostgres } from "../support/postgres-server.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 const { signal } = new AbortController();
 const canary = "canary-7f3a9c2e-password";

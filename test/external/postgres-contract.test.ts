@@ -1,12 +1,10 @@
 // The contract of the port PostgresServer, held by the adapter against a real server and by the fake of the scenarios alike.
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PortError } from "../../src/database/port-error.ts";
 import type { PostgresServer, ServerAddress } from "../../src/database/postgres.ts";
 import { pgPostgres } from "../../src/external/pg-postgres.ts";
 import { FakePostgres } from "../support/fake-postgres.ts";
 import { startPostgres } from "../support/postgres-server.ts";
-
-vi.setConfig({ testTimeout: 60_000 });
 
 /** What a person with superuser rights does behind the operator's back. */
 interface Hand {

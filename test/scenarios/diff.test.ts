@@ -54,34 +54,36 @@ const kinds: readonly { kind: Kind<any>; of: fc.Arbitrary<Content> }[] = [
 ];
 
 describe("against the real API server", () => {
-  test.for(kinds)("$kind.kind: no difference means that an apply changes nothing, and none is left after an apply", async ({
-    kind,
-    of,
-  }) => {
-    const tally = { same: 0, changed: 0, withoutEffect: 0, refused: 0 };
-    const only = fc.option(fc.nat(30), { nil: undefined, freq: 3 });
-    const step = fc.record<Step>({ by: fc.constantFrom("ours", "ours", "apply", "edit"), content: of, only });
-    const history = fc.tuple(of, fc.array(step, { minLength: 1, maxLength: 6 }), of);
+  test.for(kinds)(
+    "$kind.kind: no difference means that an apply changes nothing, and none is left after an apply",
+    async ({ kind, of }) => {
+      const tally = { same: 0, changed: 0, withoutEffect: 0, refused: 0 };
+      const only = fc.option(fc.nat(30), { nil: undefined, freq: 3 });
+      const step = fc.record<Step>({ by: fc.constantFrom("ours", "ours", "apply", "edit"), content: of, only });
+      const history = fc.tuple(of, fc.array(step, { minLength: 1, maxLength: 6 }), of);
 
-    await fc.assert(
-      fc.asyncProperty(history, async ([first, steps, last]) => {
-        const name = `orders-${randomUUID().slice(0, 8)}`;
-        let wanted = first;
-        const live: KubeObject = await client.apply(kind, intentOf(objectOf(kind, name, wanted)), { fieldManager: us });
-        expect(diff(objectOf(kind, name, wanted), live, us)).toEqual([]);
-        for (const { by, content, only } of [...steps, { by: "ours", content: last, only: undefined } as const]) {
-          const next = only === undefined ? content : withOne(wanted, content, only);
-          if (by === "ours") wanted = next;
-          else await disturb(kind, by, objectOf(kind, name, next));
-          await converge(kind, objectOf(kind, name, wanted), tally);
-        }
-      }),
-      { seed, numRuns: runs, endOnFailure: false },
-    );
-    console.log(`${kind.kind}: ${JSON.stringify(tally)}`);
-    expect(tally.same).toBeGreaterThan(0);
-    expect(tally.changed).toBeGreaterThan(0);
-  });
+      await fc.assert(
+        fc.asyncProperty(history, async ([first, steps, last]) => {
+          const name = `orders-${randomUUID().slice(0, 8)}`;
+          let wanted = first;
+          const live: KubeObject = await client.apply(kind, intentOf(objectOf(kind, name, wanted)), {
+            fieldManager: us,
+          });
+          expect(diff(objectOf(kind, name, wanted), live, us)).toEqual([]);
+          for (const { by, content, only } of [...steps, { by: "ours", content: last, only: undefined } as const]) {
+            const next = only === undefined ? content : withOne(wanted, content, only);
+            if (by === "ours") wanted = next;
+            else await disturb(kind, by, objectOf(kind, name, next));
+            await converge(kind, objectOf(kind, name, wanted), tally);
+          }
+        }),
+        { seed, numRuns: runs, endOnFailure: false },
+      );
+      console.log(`${kind.kind}: ${JSON.stringify(tally)}`);
+      expect(tally.same).toBeGreaterThan(0);
+      expect(tally.changed).toBeGreaterThan(0);
+    },
+  );
 });
 
 /** `before` with one field of `content`, of the first or second level, the `choice`th, counted round. */
@@ -134,7 +136,9 @@ async function disturb(kind: Kind, by: "apply" | "edit", theirs: KubeObject): Pr
     const { managedFields: _, ...metadata } = live.metadata;
     const intent = intentOf(theirs);
     // What `kubectl edit` does: fields of the live object replaced, some of them dropped.
-    const edited = { ...live, ...intent, metadata: { ...metadata, ...intent.metadata } } as KubeObject & { spec?: object };
+    const edited = { ...live, ...intent, metadata: { ...metadata, ...intent.metadata } } as KubeObject & {
+      spec?: object;
+    };
     if ("spec" in live) edited.spec = { ...(live.spec as object), ...edited.spec };
     const patch = jsonPatch.compare({ ...live, metadata }, edited).filter(({ path }) => !path.startsWith("/status"));
     await client.patch(kind, refTo(theirs), patch as JsonPatch, { fieldManager: "kubectl-edit" });

@@ -7,7 +7,8 @@ export interface Content {
   readonly [field: string]: unknown;
 }
 
-const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined, freq: 1 });
+const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined, freq: 1 });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
 
 const labels = fc.dictionary(
@@ -32,7 +33,9 @@ const metadata = fc.record(
 const configMap = fc.record<Content>(
   {
     metadata,
-    data: fc.dictionary(fc.constantFrom("a", "b.conf", "toString"), fc.constantFrom("", "1", "x\ny", "1000m"), { maxKeys: 3 }),
+    data: fc.dictionary(fc.constantFrom("a", "b.conf", "toString"), fc.constantFrom("", "1", "x\ny", "1000m"), {
+      maxKeys: 3,
+    }),
     binaryData: fc.dictionary(fc.constantFrom("z", "y"), fc.constantFrom("YQ==", "", "AAEC"), { maxKeys: 2 }),
   },
   { requiredKeys: [] },
@@ -41,7 +44,9 @@ const configMap = fc.record<Content>(
 const secret = fc.record<Content>(
   {
     metadata,
-    data: fc.dictionary(fc.constantFrom("user", "uri"), fc.constantFrom("YQ==", "", "YWJj\nZGVm", "YWJjZGVm"), { maxKeys: 2 }),
+    data: fc.dictionary(fc.constantFrom("user", "uri"), fc.constantFrom("YQ==", "", "YWJj\nZGVm", "YWJjZGVm"), {
+      maxKeys: 2,
+    }),
     stringData: fc.dictionary(fc.constantFrom("user", "password"), fc.constantFrom("a", "", "abcdef"), { maxKeys: 2 }),
   },
   { requiredKeys: [] },
@@ -52,13 +57,15 @@ const service = fc.record<Content>({
   spec: fc.record(
     {
       clusterIP: fc.constant("None"),
-      ports: fc.shuffledSubarray<unknown>([
-        { port: 5432, name: "postgres" },
-        { port: 53, protocol: "UDP", name: "dns-udp", targetPort: "dns" },
-        { port: 53, name: "dns", targetPort: 53 },
-        { port: 8008, protocol: "TCP", name: "rest", appProtocol: "http" },
-        { port: 5433, name: "second", targetPort: "5432" },
-      ].slice(0, 4)),
+      ports: fc.shuffledSubarray<unknown>(
+        [
+          { port: 5432, name: "postgres" },
+          { port: 53, protocol: "UDP", name: "dns-udp", targetPort: "dns" },
+          { port: 53, name: "dns", targetPort: 53 },
+          { port: 8008, protocol: "TCP", name: "rest", appProtocol: "http" },
+          { port: 5433, name: "second", targetPort: "5432" },
+        ].slice(0, 4),
+      ),
       selector: labels,
       publishNotReadyAddresses: fc.boolean(),
       sessionAffinity: fc.constantFrom("None", "ClientIP"),
@@ -90,7 +97,10 @@ function variable(name: string): fc.Arbitrary<unknown> {
 const resources = fc.record(
   {
     limits: fc.record(
-      { cpu: fc.constantFrom("1", "1000m", 1, "1.0", "2"), memory: fc.constantFrom("1Gi", "1024Mi", "1073741824", "1G") },
+      {
+        cpu: fc.constantFrom("1", "1000m", 1, "1.0", "2"),
+        memory: fc.constantFrom("1Gi", "1024Mi", "1073741824", "1G"),
+      },
       { requiredKeys: [] },
     ),
     requests: fc.record(
@@ -135,12 +145,18 @@ function container(name: string): fc.Arbitrary<unknown> {
 }
 
 const volumes = fc.tuple(
-  fc.constantFrom<unknown>({ emptyDir: {} }, { emptyDir: { sizeLimit: "1024Mi" } }, { emptyDir: { medium: "Memory", sizeLimit: "1Gi" } }),
+  fc.constantFrom<unknown>(
+    { emptyDir: {} },
+    { emptyDir: { sizeLimit: "1024Mi" } },
+    { emptyDir: { medium: "Memory", sizeLimit: "1Gi" } },
+  ),
   fc.constantFrom<unknown>(
     { configMap: { name: "orders-patroni", items: [{ key: "a", path: "b" }] } },
     { configMap: { name: "orders-patroni", defaultMode: 288, optional: false } },
     { projected: { sources: [{ serviceAccountToken: { path: "t" } }, { configMap: { name: "x" } }] } },
-    { projected: { sources: [{ downwardAPI: { items: [{ path: "l", fieldRef: { fieldPath: "metadata.labels" } }] } }] } },
+    {
+      projected: { sources: [{ downwardAPI: { items: [{ path: "l", fieldRef: { fieldPath: "metadata.labels" } }] } }] },
+    },
     { downwardAPI: { items: [{ path: "l", fieldRef: { fieldPath: "metadata.labels" } }] } },
   ),
   fc.boolean(),
@@ -167,7 +183,12 @@ const podSpec = fc.record(
     securityContext: fc.constantFrom<unknown>({ fsGroup: 70 }, { runAsNonRoot: true, supplementalGroups: [1, 2] }),
     imagePullSecrets: fc.shuffledSubarray([{ name: "one" }, { name: "two" }]),
     topologySpreadConstraints: fc.shuffledSubarray<unknown>([
-      { maxSkew: 1, topologyKey: "zone", whenUnsatisfiable: "ScheduleAnyway", labelSelector: { matchLabels: { app: "a" } } },
+      {
+        maxSkew: 1,
+        topologyKey: "zone",
+        whenUnsatisfiable: "ScheduleAnyway",
+        labelSelector: { matchLabels: { app: "a" } },
+      },
       { maxSkew: 1, topologyKey: "host", whenUnsatisfiable: "DoNotSchedule" },
     ]),
     affinity: maybe(
@@ -192,7 +213,10 @@ const statefulSet = fc.record<Content>({
       serviceName: fc.constant("orders-pods"),
       selector: fc.constant({ matchLabels: { app: "orders" } }),
       minReadySeconds: fc.constantFrom(0, 5),
-      updateStrategy: fc.constantFrom<unknown>({ type: "OnDelete" }, { type: "RollingUpdate", rollingUpdate: { partition: 0 } }),
+      updateStrategy: fc.constantFrom<unknown>(
+        { type: "OnDelete" },
+        { type: "RollingUpdate", rollingUpdate: { partition: 0 } },
+      ),
       persistentVolumeClaimRetentionPolicy: fc.constant({ whenDeleted: "Retain" }),
       template: fc.record({
         metadata: labels.map((more) => ({ labels: { ...more, app: "orders" } })),

@@ -1,34 +1,16 @@
-// A controller: kinds + queue + workers. The one place where an outcome or an error becomes queue, log, metric and Event.
-import { randomUUID } from "node:crypto";
-import { backoffMs, defaultBackoff, spread, type Backoff } from "../backoff.ts";
+// A controller: kinds + queue + workers. Changes in the cache become keys, keys become passes, one at a time each.
+import { backoffMs, defaultBackoff, type Backoff } from "../backoff.ts";
 import { sleep, type Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { TerminalError } from "../kube/errors.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { keyOf, refOf, refTo, type Kind, type KubeObject, type Ref } from "../kube/object.ts";
 import type { Cache, Delta } from "../kube/store.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { ControllerMetrics, ReconcileResult } from "../telemetry/metrics.ts";
-import { BoundClient } from "./bound-client.ts";
+import type { ControllerMetrics } from "../telemetry/metrics.ts";
 import { OwnWrites } from "./own-writes.ts";
-import { defaultErrorPolicy, type ErrorOutcome, type Outcome } from "./outcome.ts";
+import { createPasses, type PassOptions } from "./pass.ts";
 import { priorities, WorkQueue, type Next, type QueueState, type Turn } from "./queue.ts";
 import { keysOf, wakes, type Wake, type Watches } from "./wakes.ts";
-
-/** Everything that one pass may use; each part can be replaced in a test. `value` is of the controller's own type. */
-export interface Context<V> {
-  /** Writes are remembered: `cache` shows them at once. Calls end with `signal`; writes need the lease. */
-  readonly client: KubeClient;
-  readonly cache: Cache;
-  readonly events: EventRecorder;
-  readonly log: Log;
-  /** Aborted on a lost lease, when the pass takes too long, and at shutdown if it has not ended by itself. */
-  readonly signal: AbortSignal;
-  readonly value: V;
-}
-
-/** One level-triggered pass over one object: it is told which, never why. */
-export type Reconcile<T extends KubeObject, V> = (object: Readonly<T>, context: Context<V>) => Promise<Outcome>;
 
 /** Feeds keys from outside Kubernetes until the signal aborts. When it ends or throws before, it is started again. */
 export interface Source {
@@ -36,22 +18,14 @@ export interface Source {
   readonly run: (emit: (ref: Ref) => void, signal: AbortSignal) => Promise<void>;
 }
 
-export interface ControllerOptions<T extends KubeObject, V> extends Watches<T> {
+export interface ControllerOptions<T extends KubeObject, V> extends Watches<T>, PassOptions<T, V> {
   /** Metric label and log field. */
   readonly name: string;
   readonly sources?: readonly Source[];
-  readonly value: V;
-  readonly reconcile: Reconcile<T, V>;
-  /** Default: `defaultErrorPolicy`. */
-  readonly errorPolicy?: (error: unknown, object: Readonly<T>, context: Context<V>) => ErrorOutcome;
-  /** Default 1. */
+  /** How many keys may run at once. Default 1. */
   readonly concurrency?: number;
   /** Default 1 s … 5 min, factor 2, jitter 0.2. */
   readonly backoff?: Backoff;
-  /** Every object is reconciled again about this often, from the cache (±20%), to mend what cannot be watched. Off by default. */
-  readonly resyncEveryMs?: number;
-  /** A pass that takes longer sees its signal aborted. Its key stays held until it returns. Default: none. */
-  readonly timeoutMs?: number;
 }
 
 /** What a controller stands on; the manager gives it. */
@@ -77,9 +51,6 @@ export interface RunningController {
   readonly abort: (reason: Error) => Promise<void>;
 }
 
-/** How often in a row an object must fail before its people are told by an Event; a terminal failure is told at once. */
-const failuresUntilEvent = 3;
-
 export function startController<T extends KubeObject, V>(
   options: ControllerOptions<T, V>,
   world: ControllerWorld,
@@ -89,7 +60,6 @@ export function startController<T extends KubeObject, V>(
   const backoff = options.backoff ?? defaultBackoff;
   const log = world.log.child({ controller: options.name });
   const stopping = new AbortController();
-  const passes = new Set<AbortController>();
   const ownWrites = new OwnWrites();
   const queue = new WorkQueue({
     clock,
@@ -101,6 +71,14 @@ export function startController<T extends KubeObject, V>(
       finished: metrics.queueFinished,
       retried: metrics.queueRetried,
     },
+  });
+
+  const passes = createPasses(options, {
+    ...world,
+    log,
+    random,
+    stopping: stopping.signal,
+    wrote: (author, written) => ownWrites.wrote(author, written),
   });
 
   /** Runs what a user of the runtime wrote, outside of a pass: its throw must end neither the watch nor the process. */
@@ -141,7 +119,7 @@ export function startController<T extends KubeObject, V>(
         next = { type: "idle" };
         log.debug({ key: turn.key, reason: turn.reason }, "gone: nothing to reconcile");
       } else {
-        next = await runPass(turn, object);
+        next = await passes.run(turn, object);
       }
     } catch (error) {
       metrics.panic();
@@ -149,92 +127,6 @@ export function startController<T extends KubeObject, V>(
     } finally {
       queue.done(turn.key, next);
     }
-  }
-
-  async function runPass(turn: Turn, object: Readonly<T>): Promise<Next> {
-    const startedAt = clock.now();
-    const abort = new AbortController();
-    const { signal } = abort;
-    const { namespace, name } = object.metadata;
-    const passLog = log.child({ namespace, name, reconcileId: randomUUID() });
-    const context: Context<V> = {
-      client: new BoundClient(world.client, { signal, afterWrite: (written) => ownWrites.wrote(turn.key, written) }),
-      cache,
-      events: world.events,
-      log: passLog,
-      signal,
-      value: options.value,
-    };
-    const cancelTimeout =
-      options.timeoutMs === undefined
-        ? undefined
-        : clock.after(options.timeoutMs, () => {
-            metrics.timeout();
-            abort.abort(new Error(`the pass took longer than ${options.timeoutMs} ms`));
-          });
-    passes.add(abort);
-    passLog.debug({ reason: turn.reason, waitedMs: turn.waitedMs, failures: turn.failures }, "reconciling");
-    let error: unknown;
-    let failed = false;
-    let outcome: ErrorOutcome;
-    try {
-      outcome = await options.reconcile(object, context);
-    } catch (thrown) {
-      error = thrown;
-      failed = true;
-      outcome = decide(thrown, object, context);
-    } finally {
-      cancelTimeout?.();
-      passes.delete(abort);
-    }
-    return conclude({ turn, object, outcome, failed, error, tookMs: clock.now() - startedAt, log: passLog });
-  }
-
-  function decide(error: unknown, object: Readonly<T>, context: Context<V>): ErrorOutcome {
-    try {
-      return (options.errorPolicy ?? defaultErrorPolicy)(error, object, context);
-    } catch (thrown) {
-      metrics.panic();
-      context.log.error({ err: thrown }, "the error policy threw");
-      return { type: "backoff" };
-    }
-  }
-
-  /** THE switch: what a pass came to, as metric, log line, Event and the key's next turn. */
-  function conclude(pass: Pass<T>): Next {
-    const { outcome, failed, error, tookMs, turn, object, log } = pass;
-    const waits = outcome.type === "awaitChange";
-    metrics.reconciled(failed ? "error" : resultOf(outcome), tookMs);
-    if (!failed) {
-      log.debug({ outcome, tookMs }, "reconciled");
-    } else if (stopping.signal.aborted) {
-      log.info({ err: error, tookMs }, "interrupted by the shutdown");
-    } else {
-      if (waits) metrics.terminalError();
-      const failures = turn.failures + 1;
-      log[waits ? "error" : "warn"](
-        { err: error, outcome, failures, tookMs },
-        waits ? "failed until a change" : "failed",
-      );
-      if (waits || failures >= failuresUntilEvent) {
-        world.events.emit(object, {
-          type: "Warning",
-          reason: error instanceof TerminalError ? error.reason : "ReconcileFailed",
-          action: "Reconcile",
-          message: error instanceof Error ? error.message : String(error),
-        });
-      }
-    }
-    const resyncMs =
-      options.resyncEveryMs === undefined ? undefined : Math.max(1, spread(options.resyncEveryMs, 0.2, random()));
-    if (outcome.type === "backoff") return outcome;
-    if (outcome.type === "awaitChange") {
-      return resyncMs === undefined ? { type: "idle" } : { type: "resync", afterMs: resyncMs };
-    }
-    if (outcome.afterMs === 0) return { type: "again" };
-    return !failed && resyncMs !== undefined && resyncMs < outcome.afterMs
-      ? { type: "resync", afterMs: resyncMs }
-      : { type: "after", afterMs: outcome.afterMs, failed };
   }
 
   async function feed(source: Source): Promise<void> {
@@ -275,28 +167,13 @@ export function startController<T extends KubeObject, V>(
     stop,
     abort: (reason) => {
       const stopped = stop();
-      for (const pass of passes) pass.abort(reason);
+      passes.abort(reason);
       return stopped;
     },
   };
 }
 
-interface Pass<T extends KubeObject> {
-  readonly turn: Turn;
-  readonly object: Readonly<T>;
-  readonly outcome: ErrorOutcome;
-  readonly failed: boolean;
-  readonly error: unknown;
-  readonly tookMs: number;
-  readonly log: Log;
-}
-
 /** The object that the key meant until now is no more: what failed with it must not count against its namesake. */
 function replaces(delta: Delta): boolean {
   return delta.type === "deleted" || (delta.type === "updated" && delta.old.metadata.uid !== delta.object.metadata.uid);
-}
-
-function resultOf(outcome: ErrorOutcome): ReconcileResult {
-  if (outcome.type === "awaitChange") return "success";
-  return outcome.type === "requeue" && outcome.afterMs > 0 ? "requeue_after" : "requeue";
 }

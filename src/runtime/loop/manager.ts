@@ -110,12 +110,16 @@ export function createManager(options: ManagerOptions): Manager {
     await complaining;
   }
 
+  const abortAll = (reason: Error): void => {
+    for (const each of controllers) void each.abort(reason);
+  };
+
   /** Lets passes end by themselves, then makes them. False when some did not even then. */
   async function drain(): Promise<boolean> {
     const stopped = Promise.all(controllers.map((each) => each.stop()));
     if (await endsWithin(stopped, shutdownTimeoutMs, clock)) return true;
     log.warn({ afterMs: shutdownTimeoutMs }, "passes still run; aborting them");
-    for (const each of controllers) void each.abort(new Error("shutdown"));
+    abortAll(new Error("the manager stops"));
     return endsWithin(stopped, abortedMs, clock);
   }
 
@@ -127,6 +131,8 @@ export function createManager(options: ManagerOptions): Manager {
     if (lease !== undefined) {
       leadership = await lead(lease, { client, clock, log }, signal);
       if (leadership === undefined) return;
+      const { lost } = leadership;
+      lost.addEventListener("abort", () => abortAll(lost.reason), { once: true });
     }
     const assertHeld = leadership?.assertHeld;
     const writer = assertHeld === undefined ? client : new BoundClient(client, { beforeWrite: assertHeld });
@@ -161,7 +167,7 @@ export function createManager(options: ManagerOptions): Manager {
       drained = await drain();
       if (!drained) throw new Error("passes did not end, so the lease is left to expire");
     } catch (error) {
-      for (const each of controllers) void each.abort(error instanceof Error ? error : new Error(String(error)));
+      abortAll(error instanceof Error ? error : new Error(String(error)));
       throw error;
     } finally {
       stopWatching.abort(new Error("the manager stops"));

@@ -240,7 +240,7 @@ export class WorkQueue {
 
   #failed(entry: Entry, until: number, now: number): void {
     this.#observer?.retried();
-    
+    if (now < entry.backoffUntil) return;
     entry.failures += 1;
     entry.backoffUntil = until;
   }

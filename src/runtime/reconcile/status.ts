@@ -1,6 +1,7 @@
 // The owner's status: written by server-side apply, and only when it differs from what the cache shows.
 import { isDeepStrictEqual } from "node:util";
 import equal from "fast-deep-equal";
+import { isConflict, isNotFound } from "../kube/errors.ts";
 import { refTo, type Kind, type KubeObject } from "../kube/object.ts";
 import type { ApplyContext } from "./apply.ts";
 
@@ -10,8 +11,9 @@ export interface StatusWrite<T extends KubeObject> {
 }
 
 /**
- * Writes `status` as the whole of what we say, compared with the newest that the cache has. An object that has gone meanwhile,
- * or was replaced by a namesake, is not written.
+ * Writes `status` as the whole of what we say, compared with the newest that the cache has. An object that has gone meanwhile
+ * is not brought back, and a namesake is not written: against that only the resourceVersion helps, since the API server does
+ * not look at a uid that is applied to /status.
  * @throws ApiError
  */
 export async function writeStatus<T extends KubeObject & { readonly status?: unknown }>(
@@ -19,21 +21,33 @@ export async function writeStatus<T extends KubeObject & { readonly status?: unk
   object: Readonly<T>,
   status: NonNullable<T["status"]>,
   fieldManager: string,
-  context: Pick<ApplyContext, "cache" | "client" | "signal">,
+  { cache, client, signal }: Pick<ApplyContext, "cache" | "client" | "signal">,
 ): Promise<StatusWrite<T>> {
-  const { uid } = object.metadata;
-  const live = context.cache.get(kind, refTo(object)) ?? object;
-  if (live.metadata.uid !== uid) return { result: "gone", object };
-  if (statusEqual(status, live.status ?? {})) return { result: "unchanged", object: live };
-  const body = {
-    apiVersion: object.apiVersion,
-    kind: object.kind,
-    metadata: { ...refTo(object), uid },
-    status,
-  } as unknown as T;
-  const written = await context.client.applyStatus(kind, body, { fieldManager, force: true, signal: context.signal });
-  return { result: "updated", object: written };
+  const { apiVersion, metadata } = object;
+  const gone = { result: "gone", object } as const;
+  let live: Readonly<T> | undefined = cache.get(kind, refTo(object)) ?? object;
+  for (let attempt = 1; live !== undefined && live.metadata.uid === metadata.uid; attempt++) {
+    if (statusEqual(status, live.status ?? {})) return { result: "unchanged", object: live };
+    const { resourceVersion } = live.metadata;
+    const body = {
+      apiVersion,
+      kind: kind.kind,
+      metadata: { ...refTo(object), resourceVersion },
+      status,
+    } as unknown as T;
+    try {
+      return { result: "updated", object: await client.applyStatus(kind, body, { fieldManager, force: true, signal }) };
+    } catch (error) {
+      if (isNotFound(error)) return gone;
+      if (!isConflict(error) || attempt === maxAttempts) throw error;
+      live = await client.get(kind, refTo(object), { signal });
+    }
+  }
+  return gone;
 }
+
+/** Somebody else writes the object at the same time; more often than this in a row it is better to let some time pass. */
+const maxAttempts = 3;
 
 /** Equality of plain JSON; undefined members count as absent. */
 export function statusEqual(a: unknown, b: unknown): boolean {

@@ -69,6 +69,15 @@ describe("in a log", () => {
     expect(output.text).toBe("✓ charts (0.1 s)\n  ✓ postgres (0.2 s)\n  · 470 MB\n✓ images (0.2 s)\n");
   });
 
+  test("while a stage runs inside it, the outer one is silent", async () => {
+    const output = recordedOutput();
+    const progress = createProgress({ output, interactive: false });
+    const running = progress.stage("build", () => progress.stage("etcd", () => pass(3000)));
+    await vi.advanceTimersByTimeAsync(3000);
+    await running;
+    expect(output.text).toBe("  … etcd (2.0 s)\n  ✓ etcd (3.0 s)\n✓ build (3.0 s)\n");
+  });
+
   test("a failure is shown, kept in the timings, and thrown on", async () => {
     const output = recordedOutput();
     const progress = createProgress({ output, interactive: false });

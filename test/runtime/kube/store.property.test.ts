@@ -55,7 +55,7 @@ class World {
     if ("object" in answer) {
       this.store.written(answer.object, answer.how);
       const seen = this.store.get(refTo(answer.object));
-      if (seen?.metadata.uid === answer.object.metadata.uid) expect(versionOf(seen)).toBeGreaterThanOrEqual(versionOf(answer.object));
+      if (seen !== undefined && seen.metadata.uid === answer.object.metadata.uid) expect(versionOf(seen)).toBeGreaterThanOrEqual(versionOf(answer.object));
       return;
     }
     const { uid } = answer.deleted.metadata;

@@ -4,13 +4,12 @@ import { ApiError, RetryAfterError, TerminalError } from "../../../src/runtime/k
 import { ConfigMap, Node, Secret } from "../../../src/runtime/kube/kinds.ts";
 import { type KubeObject, ownerReference } from "../../../src/runtime/kube/object.ts";
 import {
-  type Context,
   type ControllerOptions,
-  type Reconcile,
   type RunningController,
   startController,
 } from "../../../src/runtime/loop/controller.ts";
 import { awaitChange, requeue } from "../../../src/runtime/loop/outcome.ts";
+import type { Context, Reconcile } from "../../../src/runtime/loop/pass.ts";
 import { generationChanged } from "../../../src/runtime/loop/predicates.ts";
 import { TestWorld } from "../../support/controller-world.ts";
 import { settle } from "../../support/virtual-clock.ts";

@@ -121,11 +121,36 @@ describe("summarise", () => {
   });
 
   test.for([
-    [[part("Available", "False"), part("Degraded", "True"), part("Progressing", "False")], "False", "AvailableReason", "the weightiest culprit speaks"],
-    [[part("Available", "True"), part("Degraded", "True"), part("Progressing", "True")], "False", "DegradedReason", "True is bad for Degraded"],
-    [[part("Available", "Unknown"), part("Degraded", "True"), part("Progressing", "False")], "False", "DegradedReason", "what is wrong outweighs what is unknown"],
-    [[part("Available", "True"), part("Degraded", "False"), part("Progressing", "Unknown")], "Unknown", "ProgressingReason", "unknown is not well"],
-    [[part("Available", "True"), part("Degraded", "False")], "Unknown", "ProgressingUnknown", "what is missing is unknown"],
+    [
+      [part("Available", "False"), part("Degraded", "True"), part("Progressing", "False")],
+      "False",
+      "AvailableReason",
+      "the weightiest culprit speaks",
+    ],
+    [
+      [part("Available", "True"), part("Degraded", "True"), part("Progressing", "True")],
+      "False",
+      "DegradedReason",
+      "True is bad for Degraded",
+    ],
+    [
+      [part("Available", "Unknown"), part("Degraded", "True"), part("Progressing", "False")],
+      "False",
+      "DegradedReason",
+      "what is wrong outweighs what is unknown",
+    ],
+    [
+      [part("Available", "True"), part("Degraded", "False"), part("Progressing", "Unknown")],
+      "Unknown",
+      "ProgressingReason",
+      "unknown is not well",
+    ],
+    [
+      [part("Available", "True"), part("Degraded", "False")],
+      "Unknown",
+      "ProgressingUnknown",
+      "what is missing is unknown",
+    ],
   ] as const)("%# is %s %s, because %s", ([parts, status, reason]) => {
     expect(summarise(parts, options)).toMatchObject({ type: "Ready", status, reason, observedGeneration: 2 });
   });

@@ -83,7 +83,11 @@ const at = "spec.template.spec.containers";
 
 const table: readonly (readonly [because: string, live: KubeObject, differences: readonly Difference[]])[] = [
   ["defaults, units and protocols are not differences", live(), []],
-  ["additions by others are left alone", live({ metadata: { labels: { ...desired.metadata.labels, team: "shop" } } }), []],
+  [
+    "additions by others are left alone",
+    live({ metadata: { labels: { ...desired.metadata.labels, team: "shop" } } }),
+    [],
+  ],
   [
     "a container of somebody else may stand between ours",
     live({ containers: [container, { name: "proxy", image: "p" }, sidecar] }),
@@ -141,7 +145,9 @@ const table: readonly (readonly [because: string, live: KubeObject, differences:
   ],
   [
     "a label of ours is removed, and its odd name is readable",
-    live({ owned: { "f:metadata": { "f:labels": { "f:app.kubernetes.io/name": {}, "f:app.kubernetes.io/part-of": {} } } } }),
+    live({
+      owned: { "f:metadata": { "f:labels": { "f:app.kubernetes.io/name": {}, "f:app.kubernetes.io/part-of": {} } } },
+    }),
     [{ path: "metadata.labels[app.kubernetes.io/part-of]", type: "removed" }],
   ],
   [

@@ -31,5 +31,7 @@ test.for([
 });
 
 test("the fields are named without the server's diff of the values", () => {
-  expect(immutableFields(refused(claim))).toBe("spec: Forbidden: spec is immutable after creation except resources.requests");
+  expect(immutableFields(refused(claim))).toBe(
+    "spec: Forbidden: spec is immutable after creation except resources.requests",
+  );
 });

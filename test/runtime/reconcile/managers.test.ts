@@ -15,7 +15,9 @@ const live: KubeObject = {
     name: "orders-1",
     managedFields: [
       entry("holdfast", "2026-02-10T12:00:00Z", { "f:spec": { "f:replicas": {} } }),
-      entry("kubectl-edit", "2026-02-10T12:01:00Z", { "f:spec": { "f:replicas": {}, "f:containers": { 'k:{"name":"a"}': { "f:image": {} } } } }),
+      entry("kubectl-edit", "2026-02-10T12:01:00Z", {
+        "f:spec": { "f:replicas": {}, "f:containers": { 'k:{"name":"a"}': { "f:image": {} } } },
+      }),
       entry("argocd", "2026-02-10T12:02:00Z", { "f:spec": { "f:selector": {} } }),
       { ...entry("controller", "2026-02-10T12:03:00Z", { "f:status": {} }), subresource: "status" },
     ],
