@@ -97,13 +97,13 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   return progress.stage("control plane", async (stage) => {
     const state = await prepare(options, binaries);
     const api = connection(directory, state.url);
-    const start = (launch: Launch): void => void startRecorded(directory, launch, state);
     try {
       for (const launch of state.launches) {
         stage.update(`starting ${launch.name}`);
-        start(launch);
-        if (launch.name === "etcd")
+        startRecorded(directory, launch, state);
+        if (launch.name === "etcd") {
           await waitUntil(directory, async () => existsSync(socketPath(directory)), options.signal);
+        }
         if (launch.name === "kube-apiserver") {
           await waitUntil(directory, () => isReady(api), options.signal);
           await waitUntil(directory, () => rolesAreInForce(api), options.signal);

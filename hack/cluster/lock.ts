@@ -20,7 +20,7 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
     const holder = readHolder(path);
     if (holder !== undefined && isAlive(holder)) {
       if (!waited) options.onWait?.(holder.pid);
-      await sleep(200, undefined, { signal: options.signal });
+      await sleep(200);
     } else {
       rmSync(path, { force: true });
     }

@@ -19,7 +19,7 @@ export async function waitUntil(directory: string, check: () => Promise<boolean>
       const newest = readRecorded(directory).at(-1)!.name;
       throw new Error(`${newest} was not ready after ${readyTimeoutMs / 1000} s. ${lastLines(directory, newest)}`);
     }
-    await sleep(20, undefined, { signal });
+    await sleep(20);
   }
 }
 

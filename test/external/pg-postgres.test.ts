@@ -67,7 +67,10 @@ describe("what it makes", () => {
   test("changes a password without disturbing who is connected", async () => {
     await ensure();
     const as = { database: "orders", user: "orders", password: canary };
-    const sleeping = server.query("SELECT pg_sleep(1), 'undisturbed' AS session", as);
+    const sleeping = server.query("SELECT pg_sleep(2), 'undisturbed' AS session", as);
+    // Only a session that was let in before can be left undisturbed.
+    const inside = "SELECT 1 FROM pg_stat_activity WHERE usename = 'orders' AND state = 'active'";
+    await expect.poll(() => server.query(inside), { timeout: 20_000 }).toHaveLength(1);
     await pgPostgres.ensureRole(server.address, { name: "orders", password: "rotated" }, signal);
     await expect(server.query("SELECT 1", as)).rejects.toMatchObject({ code: "28P01" });
     expect(await server.query("SELECT 1 AS one", { ...as, password: "rotated" })).toEqual([{ one: 1 }]);

@@ -88,7 +88,9 @@ describe("writes", () => {
   test("server-side apply creates, takes fields over, lets go of fields, and changes nothing twice", async () => {
     const namespace = await createNamespace();
     const options = { fieldManager: "holdfast" };
-    await client.create(ConfigMap, configMap(namespace, "orders", { theirs: "1", shared: "1" }), { fieldManager: "kubectl" });
+    await client.create(ConfigMap, configMap(namespace, "orders", { theirs: "1", shared: "1" }), {
+      fieldManager: "kubectl",
+    });
 
     const first = await client.apply(ConfigMap, configMap(namespace, "orders", { shared: "2", ours: "2" }), options);
     expect(first.data).toEqual({ theirs: "1", shared: "2", ours: "2" });
@@ -98,7 +100,9 @@ describe("writes", () => {
     expect(less.data).toEqual({ theirs: "1", shared: "2" });
 
     const other = configMap(namespace, "orders", { shared: "3" });
-    const refused = await client.apply(ConfigMap, other, { fieldManager: "other", force: false }).catch((error: unknown) => error);
+    const refused = await client
+      .apply(ConfigMap, other, { fieldManager: "other", force: false })
+      .catch((error: unknown) => error);
     expect(isConflict(refused)).toBe(true);
     const exists = await client.create(ConfigMap, configMap(namespace, "orders")).catch((error: unknown) => error);
     expect(isAlreadyExists(exists)).toBe(true);
@@ -116,7 +120,12 @@ describe("writes", () => {
     const condition = { type: "holdfast.dev/checked", status: "True" };
     const changed = await client.applyStatus(
       Pod,
-      { apiVersion: "v1", kind: "Pod", metadata: { namespace, name: "orders" }, status: { conditions: [condition] } } as Pod,
+      {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { namespace, name: "orders" },
+        status: { conditions: [condition] },
+      } ,
       { fieldManager: "holdfast" },
     );
     expect(changed.status?.conditions).toMatchObject([condition]);
@@ -166,9 +175,11 @@ async function createPod(pod: Pod): Promise<Pod> {
 describe("reads", () => {
   test("a collection of several pages is one snapshot", async () => {
     const namespace = await createNamespace();
-    await Promise.all(Array.from({ length: 7 }, (_, i) => client.create(ConfigMap, configMap(namespace, `orders-${i}`))));
+    await Promise.all(
+      Array.from({ length: 7 }, (_, i) => client.create(ConfigMap, configMap(namespace, `orders-${i}`))),
+    );
     const whole = await listAll(client, ConfigMap, { namespace, labels: "app=orders" }, 3);
-    expect(whole.items.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort()).toEqual(
+    expect(whole.items.map(({ kind, metadata }) => `${kind} ${metadata.name}`).toSorted()).toEqual(
       Array.from({ length: 7 }, (_, i) => `ConfigMap orders-${i}`),
     );
     expect(whole).toEqual(await listAll(client, ConfigMap, { namespace, labels: "app=orders" }, 0));
@@ -186,7 +197,8 @@ describe("reads", () => {
     })();
     const frames: WatchFrame<ConfigMap>[] = [];
     const labels = "app=shop";
-    for await (const frame of client.watch(ConfigMap, { namespace, labels, resourceVersion, timeoutSeconds: 5 })) frames.push(frame);
+    for await (const frame of client.watch(ConfigMap, { namespace, labels, resourceVersion, timeoutSeconds: 5 }))
+      frames.push(frame);
     ended = true;
     await writing;
     expect(new Set(frames.map(({ type }) => type))).toEqual(new Set(["BOOKMARK"]));
@@ -215,12 +227,18 @@ describe("the cache", () => {
     const ref = { namespace, name: "orders" };
 
     for (let i = 0; i < 50; i += 1) {
-      const { metadata } = await writer.apply(ConfigMap, configMap(namespace, "orders", { i: `${i}` }), { fieldManager: "holdfast" });
+      const { metadata } = await writer.apply(ConfigMap, configMap(namespace, "orders", { i: `${i}` }), {
+        fieldManager: "holdfast",
+      });
       const cached = informer.store.get(ref);
-      expect(BigInt(cached?.metadata.resourceVersion ?? 0)).toBeGreaterThanOrEqual(BigInt(metadata.resourceVersion ?? 0));
+      expect(BigInt(cached?.metadata.resourceVersion ?? 0)).toBeGreaterThanOrEqual(
+        BigInt(metadata.resourceVersion ?? 0),
+      );
       expect(cached?.data).toEqual({ i: `${i}` });
     }
-    const theirs = await client.patch(ConfigMap, ref, [{ op: "add", path: "/data/theirs", value: "1" }], { fieldManager: "kubectl" });
+    const theirs = await client.patch(ConfigMap, ref, [{ op: "add", path: "/data/theirs", value: "1" }], {
+      fieldManager: "kubectl",
+    });
     await until(() => deltas.at(-1)?.object.metadata.resourceVersion === theirs.metadata.resourceVersion);
     expect(deltas).toHaveLength(51);
     expect(deltas[0]).toMatchObject({ type: "added", own: true });
@@ -259,7 +277,10 @@ describe("the cache", () => {
     await controlPlane.killApiServer();
     await until(() => errors.length > 0);
     expect(informer.store.get({ namespace, name: "stays" })).toBeDefined();
-    await expect(writer.create(ConfigMap, configMap(namespace, "late"))).rejects.toMatchObject({ status: 0, reason: "NoAnswer" });
+    await expect(writer.create(ConfigMap, configMap(namespace, "late"))).rejects.toMatchObject({
+      status: 0,
+      reason: "NoAnswer",
+    });
     await controlPlane.startApiServer();
 
     const late = await client.create(ConfigMap, configMap(namespace, "late"));
@@ -292,12 +313,20 @@ test("Events are accepted by the API server, a repeated one as a series", async 
   await recorder.flush();
   recorder.emit(regarding, note);
   const { metadata } = (await client.get(Namespace, { name: namespace })) ?? regarding;
-  recorder.emit({ apiVersion: "v1", kind: "Namespace", metadata: { ...metadata } }, { ...note, message: "cluster-scoped" });
+  recorder.emit(
+    { apiVersion: "v1", kind: "Namespace", metadata: { ...metadata } },
+    { ...note, message: "cluster-scoped" },
+  );
   await recorder.close();
 
   const { items } = await client.list(KubeEvent, { namespace });
   expect(items).toMatchObject([
-    { reason: "SecretMissing", action: "SecretMissing", series: { count: 2 }, regarding: { name: "orders", uid: regarding.metadata.uid } },
+    {
+      reason: "SecretMissing",
+      action: "SecretMissing",
+      series: { count: 2 },
+      regarding: { name: "orders", uid: regarding.metadata.uid },
+    },
   ]);
   const inDefault = (await client.list(KubeEvent, { namespace: "default" })).items;
   expect(inDefault.map(({ regarding }) => regarding.name)).toContain(namespace);

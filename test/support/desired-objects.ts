@@ -1,5 +1,5 @@
 // Random contents of the kinds that an operator applies, in all the ways of writing the same thing: for property tests.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { ObjectMeta } from "../../src/runtime/kube/object.ts";
 
 export interface Content {

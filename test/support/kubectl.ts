@@ -48,7 +48,7 @@ export async function eventually<T>(
   while (Date.now() < deadline) {
     try {
       const answer = await question();
-      if (answer !== undefined && answer !== false) return answer;
+      if (answer !== undefined) return answer;
     } catch (error) {
       last = error;
     }
@@ -78,7 +78,7 @@ export interface Application {
 
 /** An application of the Database: its credentials from the Secret, psql from inside an instance's Pod. */
 export async function application(namespace: string, name: string): Promise<Application> {
-  const secret = await eventually("the credentials", () => read(namespace, "secret", `${name}-credentials`));
+  const secret = await eventually("the credentials", () => read<Record<string, any>>(namespace, "secret", `${name}-credentials`));
   const value = (key: string): string => Buffer.from(secret["data"][key], "base64").toString();
   return {
     sql: async (statement, { read: fromReplica = false } = {}) => {

@@ -150,7 +150,7 @@ export async function eventually<T>(what: string, question: () => Promise<T | un
   while (performance.now() < deadline) {
     try {
       const answer = await question();
-      if (answer !== undefined && answer !== false) return answer;
+      if (answer !== undefined) return answer;
     } catch (error) {
       cause = error;
     }

@@ -22,7 +22,10 @@ export class StoreServer {
   }
 
   snapshot(): { items: KubeObject[]; resourceVersion: string } {
-    return { items: [...this.objects.values()].map((object) => structuredClone(object)), resourceVersion: `${this.#version}` };
+    return {
+      items: [...this.objects.values()].map((object) => structuredClone(object)),
+      resourceVersion: `${this.#version}`,
+    };
   }
 
   /** Creates or changes; answers what the API server would. */

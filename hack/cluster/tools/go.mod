@@ -1,3 +1,5 @@
+// Pins what hack/cluster builds: etcd and the binaries of Kubernetes, as tools. Nothing imports this module.
+// The replacements are those of k8s.io/kubernetes itself, whose go.mod points into its own source tree.
 module holdfast.dev/cluster-tools
 
 go 1.26.0

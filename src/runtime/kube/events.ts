@@ -108,7 +108,16 @@ export function createEventRecorder(options: EventRecorderOptions): BackgroundEv
     let series = known.get(key);
     known.delete(key);
     if (series === undefined || now - series.lastAt > seriesEndsMs) {
-      series = { regarding: referenceTo(regarding), note, since: date, count: 0, lastAt: now, lastDate: date, written: undefined, waits: false };
+      series = {
+        regarding: referenceTo(regarding),
+        note,
+        since: date,
+        count: 0,
+        lastAt: now,
+        lastDate: date,
+        written: undefined,
+        waits: false,
+      };
     }
     series.count += 1;
     series.lastAt = now;
@@ -125,7 +134,9 @@ export function createEventRecorder(options: EventRecorderOptions): BackgroundEv
     const told = { count: series.count, lastObservedTime: microTime(series.lastDate) };
     if (series.written !== undefined) {
       try {
-        await client.patch(KubeEvent, series.written, [{ op: "add", path: "/series", value: told }], { signal: stopped.signal });
+        await client.patch(KubeEvent, series.written, [{ op: "add", path: "/series", value: told }], {
+          signal: stopped.signal,
+        });
         return;
       } catch (error) {
         // Events live for an hour by default: the first of the series is gone.
@@ -214,7 +225,11 @@ function referenceTo({ apiVersion, kind, metadata }: KubeObject): KubeEvent["reg
 }
 
 function eventName(name: string): string {
-  const stem = name.toLowerCase().replaceAll(/[^a-z0-9.-]/g, "-").slice(0, 200).replace(/[^a-z0-9]+$/, "");
+  const stem = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.-]/g, "-")
+    .slice(0, 200)
+    .replace(/[^a-z0-9]+$/, "");
   return `${stem}.${randomBytes(8).toString("hex")}`;
 }
 

@@ -68,7 +68,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
     async list<T extends KubeObject>(kind: Kind<T>, listOptions: ListOptions = {}): Promise<ObjectList<T>> {
       const { signal, namespace, labels, fields, ...others } = listOptions;
-      const path = resourcePath(kind, { namespace }) + query({ labelSelector: labels, fieldSelector: fields, ...others });
+      const path =
+        resourcePath(kind, { namespace }) + query({ labelSelector: labels, fieldSelector: fields, ...others });
       const list = (await read(path, { signal })) as {
         items: T[] | null;
         metadata: { resourceVersion: string; continue?: string };
@@ -88,7 +89,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       const path = resourcePath(kind, { namespace });
       const answer = await transport.stream({
         method: "GET",
-        path: path + query({ watch: true, allowWatchBookmarks: true, labelSelector: labels, fieldSelector: fields, ...others }),
+        path:
+          path +
+          query({ watch: true, allowWatchBookmarks: true, labelSelector: labels, fieldSelector: fields, ...others }),
         signal,
       });
       const onAbort = (): void => void answer.destroy();

@@ -56,7 +56,8 @@ export class Informer<T extends KubeObject> {
       transform,
       freeze,
       watches: ({ metadata }) =>
-        (namespaces.length === 0 || namespaces.includes(metadata.namespace ?? "")) && matches?.(metadata.labels) !== false,
+        (namespaces.length === 0 || namespaces.includes(metadata.namespace ?? "")) &&
+        matches?.(metadata.labels) !== false,
     });
     this.synced = this.#sync.promise;
     // Whoever awaits it sees the rejection; it is no crash where nobody does.
@@ -135,7 +136,8 @@ export function cacheOf(informers: Iterable<Pick<Informer<any>, "kind" | "store"
 
   const storeOf = <T extends KubeObject>(kind: Kind<T>): Store<T> => {
     const store = stores.get(resourceName(kind));
-    if (store === undefined) throw new Error(`${resourceName(kind)} are not watched, so they cannot be read from the cache`);
+    if (store === undefined)
+      throw new Error(`${resourceName(kind)} are not watched, so they cannot be read from the cache`);
     return store;
   };
   return {

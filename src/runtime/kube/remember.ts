@@ -24,8 +24,10 @@ export function rememberingClient(
     watch: (kind, options) => client.watch(kind, options),
     create: async (kind, body, options) => remember(kind, await client.create(kind, body, options), "created"),
     apply: async (kind, body, options) => remember(kind, await client.apply(kind, body, options), "changed"),
-    applyStatus: async (kind, body, options) => remember(kind, await client.applyStatus(kind, body, options), "changed"),
-    patch: async (kind, ref, patch, options) => remember(kind, await client.patch(kind, ref, patch, options), "changed"),
+    applyStatus: async (kind, body, options) =>
+      remember(kind, await client.applyStatus(kind, body, options), "changed"),
+    patch: async (kind, ref, patch, options) =>
+      remember(kind, await client.patch(kind, ref, patch, options), "changed"),
     async delete(kind, ref, options) {
       await client.delete(kind, ref, options);
       byResource.get(resourceName(kind))?.deleted(ref, options.uid);

@@ -1,7 +1,16 @@
 // The objects of one kind as the watch last told them, with our own writes laid over until the watch has caught up. Deltas follow
 // the watch; reads follow the watch and our writes, and never go back in time. Synchronous throughout, so readers see whole states.
 import { type CacheListOptions, ObjectIndex } from "./object-index.ts";
-import { type Key, keyOf, type Kind, type KubeObject, type ManagedFieldsEntry, type Ref, refOf, refTo } from "./object.ts";
+import {
+  type Key,
+  keyOf,
+  type Kind,
+  type KubeObject,
+  type ManagedFieldsEntry,
+  type Ref,
+  refOf,
+  refTo,
+} from "./object.ts";
 import { compareVersions, isNewer } from "./resource-version.ts";
 
 export type { CacheListOptions, Key };
@@ -51,6 +60,8 @@ export class Store<T extends KubeObject> {
   readonly #synced = new Map<string, string>();
   /** Versions that our writes made and the watch has yet to tell. */
   readonly #ownVersions = new Map<string, "created" | "changed">();
+  /** The lowest version that we know of and the watch has yet to tell: before it nothing can have been caught up with. */
+  #nextOwn: string | undefined;
 
   constructor(options: StoreOptions<T> = {}) {
     this.#options = options;
@@ -87,8 +98,10 @@ export class Store<T extends KubeObject> {
       this.#told.delete(key);
       deltas.push({ type: "deleted", object: old, finalStateUnknown: true });
     }
-    for (const [key, object] of listed) deltas.push(...this.#tell(key, object, before === undefined ? "initial" : "added"));
+    for (const [key, object] of listed)
+      deltas.push(...this.#tell(key, object, before === undefined ? "initial" : "added"));
     for (const key of touched) this.#settle(key);
+    this.#findNextOwn();
     return deltas;
   }
 
@@ -127,9 +140,12 @@ export class Store<T extends KubeObject> {
     const ahead = this.#ahead.get(key);
     if (isTold(version, this.#syncedOf(key)) || isTold(version, known?.metadata.resourceVersion)) return;
     if (!this.#ownVersions.has(version)) this.#ownVersions.set(version, how);
-    if (ahead?.type === "gone" && (isTold(version, ahead.version) || (ahead.uid === uid && !isTerminating(object)))) return;
+    if (!isNewer(version, this.#nextOwn)) this.#nextOwn = version;
+    if (ahead?.type === "gone" && (isTold(version, ahead.version) || (ahead.uid === uid && !isTerminating(object))))
+      return;
 
-    const isHeld = (object.metadata.finalizers?.length ?? 0) > 0 || (object.metadata.deletionGracePeriodSeconds ?? 0) > 0;
+    const isHeld =
+      (object.metadata.finalizers?.length ?? 0) > 0 || (object.metadata.deletionGracePeriodSeconds ?? 0) > 0;
     this.#ahead.set(
       key,
       isTerminating(object) && !isHeld && uid !== undefined
@@ -151,12 +167,16 @@ export class Store<T extends KubeObject> {
     const version = known.metadata.resourceVersion;
     if (!isOrdered(version)) return;
     this.#ahead.set(key, { type: "gone", uid, version });
+    this.#findNextOwn();
     this.#settle(key);
   }
 
   #tell(key: Key, object: T, fresh: "initial" | "added", own = false): Delta<T>[] {
     const old = this.#told.get(key);
-    if (old?.metadata.uid === object.metadata.uid && old?.metadata.resourceVersion === object.metadata.resourceVersion) {
+    if (
+      old?.metadata.uid === object.metadata.uid &&
+      old?.metadata.resourceVersion === object.metadata.resourceVersion
+    ) {
       return [];
     }
     this.#told.set(key, object);
@@ -171,8 +191,23 @@ export class Store<T extends KubeObject> {
 
   #advance(version: string, namespace: string): void {
     this.#synced.set(namespace, version);
+    if (this.#nextOwn === undefined || isNewer(this.#nextOwn, version)) return;
     for (const own of this.#ownVersions.keys()) if (isTold(own, version)) this.#ownVersions.delete(own);
     for (const key of this.#ahead.keys()) this.#settle(key);
+    this.#findNextOwn();
+  }
+
+  #findNextOwn(): void {
+    this.#nextOwn = undefined;
+    const consider = (version: string | undefined): void => {
+      if (!isNewer(version, this.#nextOwn)) this.#nextOwn = version;
+    };
+    for (const version of this.#ownVersions.keys()) consider(version);
+    for (const [key, ahead] of this.#ahead) {
+      const version = ahead.type === "gone" ? ahead.version : ahead.object.metadata.resourceVersion;
+      // What the watch has passed already waits for a word about its own key.
+      if (!isTold(version, this.#syncedOf(key))) consider(version);
+    }
   }
 
   /** Forgets what is ahead of a key once the watch has caught up with it, and shows readers what holds now. */
@@ -200,14 +235,19 @@ export class Store<T extends KubeObject> {
     if (how === undefined || how === "created") return how !== undefined;
     const isOurs = (entry: ManagedFieldsEntry): boolean => entry.manager === this.#options.fieldManager;
     const lastWrite = lastTime(object, isOurs);
-    return lastWrite > lastTime(object, (entry) => !isOurs(entry)) && (told === undefined || lastWrite > lastTime(told, isOurs));
+    return (
+      lastWrite > lastTime(object, (entry) => !isOurs(entry)) &&
+      (told === undefined || lastWrite > lastTime(told, isOurs))
+    );
   }
 
   #prepare(object: T): T {
     const { fieldManager, transform, freeze } = this.#options;
     const { metadata } = object;
     if (metadata.managedFields !== undefined && !Object.isFrozen(metadata)) {
-      const ours = metadata.managedFields.filter((entry) => fieldManager !== undefined && entry.manager === fieldManager);
+      const ours = metadata.managedFields.filter(
+        (entry) => fieldManager !== undefined && entry.manager === fieldManager,
+      );
       if (ours.length > 0) metadata.managedFields = ours;
       else delete metadata.managedFields;
     }
@@ -224,7 +264,9 @@ function isTold(version: string | undefined, synced: string | undefined): boolea
 function hasCaughtUp<T extends KubeObject>(ahead: Ahead<T>, told: T | undefined, synced: string | undefined): boolean {
   if (ahead.type === "written") return isTold(ahead.object.metadata.resourceVersion, synced);
   if (told === undefined) return isTold(ahead.version, synced);
-  return isNewer(told.metadata.resourceVersion, ahead.version) && (told.metadata.uid !== ahead.uid || isTerminating(told));
+  return (
+    isNewer(told.metadata.resourceVersion, ahead.version) && (told.metadata.uid !== ahead.uid || isTerminating(told))
+  );
 }
 
 function lastTime(object: KubeObject, counts: (entry: ManagedFieldsEntry) => boolean): string {

@@ -71,7 +71,10 @@ describe("an event", () => {
     const { recorder, events } = start();
     recorder.emit({ apiVersion: "v1", kind: "Node", metadata: { name: "Node:1." } }, note());
     await recorder.flush();
-    expect(events()[0]?.metadata).toMatchObject({ namespace: "default", name: expect.stringMatching(/^node-1\.[0-9a-f]{16}$/) as string });
+    expect(events()[0]?.metadata).toMatchObject({
+      namespace: "default",
+      name: expect.stringMatching(/^node-1\.[0-9a-f]{16}$/) as string,
+    });
   });
 
   test("is cut to what the API takes, at a character", async () => {
@@ -151,7 +154,9 @@ describe("a flood", () => {
 
   test("while the API server is away is dropped beyond a thousand, without a throw or a wait", async () => {
     let away = true;
-    const { recorder, events, clock } = start(() => (away ? new ApiError("away", { status: 0, reason: "NoAnswer" }) : undefined));
+    const { recorder, events, clock } = start(() =>
+      away ? new ApiError("away", { status: 0, reason: "NoAnswer" }) : undefined,
+    );
     for (let i = 0; i < 1_500; i += 1) {
       recorder.emit({ ...orders, metadata: { ...orders.metadata, uid: `uid-${i}` } }, note());
     }
@@ -169,7 +174,9 @@ describe("a write that fails", () => {
     { status: 429, reason: "TooManyRequests" },
     { status: 503, reason: "ServiceUnavailable" },
   ])("with $status is tried again", async ({ status, reason }) => {
-    const { recorder, events, clock } = start((write) => (write < 3 ? new ApiError("", { status, reason }) : undefined));
+    const { recorder, events, clock } = start((write) =>
+      write < 3 ? new ApiError("", { status, reason }) : undefined,
+    );
     recorder.emit(orders, note());
     await clock.advance(20_000);
     await recorder.flush();

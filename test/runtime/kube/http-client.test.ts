@@ -13,7 +13,13 @@ const configMap = (resourceVersion = "1"): ConfigMap => ({
   kind: "ConfigMap",
   metadata: { ...orders, uid: "uid-1", resourceVersion },
 });
-const status = (code: number, reason: string, more: object = {}) => ({ kind: "Status", code, reason, message: reason, ...more });
+const status = (code: number, reason: string, more: object = {}) => ({
+  kind: "Status",
+  code,
+  reason,
+  message: reason,
+  ...more,
+});
 
 function clientOf(server: StubServer, options: Partial<HttpClientOptions> = {}): HttpClient & Disposable {
   const client = createHttpClient({ connection: server.connection, userAgent: "holdfast/test", ...options });
@@ -125,7 +131,9 @@ describe("what is sent", () => {
 
   test("a path in the server's URL goes before every request", async () => {
     await using server = await startStubServer((_, response) => respondJson(response, 200, configMap()));
-    using client = clientOf(server, { connection: { ...server.connection, server: `${server.url}/k8s/clusters/c-1/` } });
+    using client = clientOf(server, {
+      connection: { ...server.connection, server: `${server.url}/k8s/clusters/c-1/` },
+    });
     await client.get(Node, { name: "a" });
     expect(server.received[0]?.url).toBe("/k8s/clusters/c-1/api/v1/nodes/a");
   });
@@ -192,7 +200,12 @@ describe("answers", () => {
     { header: "Thu, 01 Jan 1970 00:00:00 GMT", details: {}, retryAfterMs: 0, because: "a date may have passed" },
   ])("an overloaded server's wish to wait is told: $because", async ({ header, details, retryAfterMs }) => {
     await using server = await startStubServer((_, response) =>
-      respondJson(response, 429, status(429, "TooManyRequests", { details }), header === undefined ? {} : { "Retry-After": header }),
+      respondJson(
+        response,
+        429,
+        status(429, "TooManyRequests", { details }),
+        header === undefined ? {} : { "Retry-After": header },
+      ),
     );
     using client = clientOf(server);
     const error = await failureOf(client.create(ConfigMap, configMap()));
@@ -219,7 +232,8 @@ describe("answers", () => {
     { answer: 403, live: "uid-1", resolves: false, because: "it may not be deleted" },
   ])("a delete answered $answer resolves: $resolves, because $because", async ({ answer, live, resolves }) => {
     await using server = await startStubServer((request, response) => {
-      if (request.method === "DELETE") respondJson(response, answer, status(answer, answer === 409 ? "Conflict" : "Other"));
+      if (request.method === "DELETE")
+        respondJson(response, answer, status(answer, answer === 409 ? "Conflict" : "Other"));
       else if (live === undefined) respondJson(response, 404, status(404, "NotFound"));
       else respondJson(response, 200, { ...configMap(), metadata: { ...orders, uid: live } });
     });
@@ -375,7 +389,8 @@ describe("credentials", () => {
 
   test("a watch is opened with the new token too", async () => {
     await using server = await startStubServer((request, response) => {
-      if (request.headers.authorization === "Bearer new") response.end(`${JSON.stringify({ type: "ADDED", object: configMap() })}\n`);
+      if (request.headers.authorization === "Bearer new")
+        response.end(`${JSON.stringify({ type: "ADDED", object: configMap() })}\n`);
       else respondJson(response, 401, status(401, "Unauthorized"));
     });
     using client = clientOf(server, withToken(server, ["old", "new"]));
@@ -407,7 +422,9 @@ describe("watch", () => {
   test("asks for bookmarks, and for what the caller wants", async () => {
     await using server = await startStubServer((_, response) => response.end());
     using client = clientOf(server);
-    await collect(client.watch(ConfigMap, { namespace: "shop", labels: "a=b", resourceVersion: "5", timeoutSeconds: 300 }));
+    await collect(
+      client.watch(ConfigMap, { namespace: "shop", labels: "a=b", resourceVersion: "5", timeoutSeconds: 300 }),
+    );
     await collect(client.watch(ConfigMap, { sendInitialEvents: true, resourceVersionMatch: "NotOlderThan" }));
     expect(server.received.map(({ url }) => url)).toEqual([
       "/api/v1/namespaces/shop/configmaps?watch=true&allowWatchBookmarks=true&labelSelector=a%3Db&resourceVersion=5&timeoutSeconds=300",
@@ -449,7 +466,7 @@ describe("watch", () => {
       respond: (response: ServerResponse) => response.end('{"type":"ADDED"}\n<html>\n'),
     },
   ])("$what throws, after the frames before it", async ({ respond }) => {
-    await using server = await startStubServer((_, response) => void respond(response));
+    await using server = await startStubServer((_, response) => respond(response));
     using client = clientOf(server);
     const frames: unknown[] = [];
     const call = (async () => {

@@ -8,11 +8,20 @@ import { settle, VirtualClock } from "../../support/virtual-clock.ts";
 const object = (name: string, version: number, namespace = "shop", labels?: Record<string, string>): ConfigMap => ({
   apiVersion: "v1",
   kind: "ConfigMap",
-  metadata: { name, namespace, uid: `uid-${name}`, resourceVersion: String(version), ...(labels === undefined ? {} : { labels }) },
+  metadata: {
+    name,
+    namespace,
+    uid: `uid-${name}`,
+    resourceVersion: String(version),
+    ...(labels === undefined ? {} : { labels }),
+  },
 });
 const initialEnd = (version: number): WatchFrame<ConfigMap> => {
   const mark = object("", version);
-  return { type: "BOOKMARK", object: { ...mark, metadata: { ...mark.metadata, annotations: { "k8s.io/initial-events-end": "true" } } } };
+  return {
+    type: "BOOKMARK",
+    object: { ...mark, metadata: { ...mark.metadata, annotations: { "k8s.io/initial-events-end": "true" } } },
+  };
 };
 
 /** A client whose watches a test feeds by hand: one for each namespace at a time. */

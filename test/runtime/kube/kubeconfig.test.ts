@@ -18,7 +18,9 @@ async function kubeconfig(user: object, cluster: object = {}): Promise<string> {
   const config = {
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name: "c", cluster: { server: "https://api:6443", "certificate-authority-data": base64("CA"), ...cluster } }],
+    clusters: [
+      { name: "c", cluster: { server: "https://api:6443", "certificate-authority-data": base64("CA"), ...cluster } },
+    ],
     users: [{ name: "u", user }],
     contexts: [
       { name: "first", context: { cluster: "c", user: "u" } },
@@ -55,8 +57,14 @@ test("plain HTTP needs nothing", async () => {
 });
 
 test("a certificate that is not checked is what the kubeconfig asks for only", async () => {
-  const path = await kubeconfig({ token: "t" }, { "insecure-skip-tls-verify": true, "certificate-authority-data": undefined });
-  expect(await (await kubeconfigConnection({ path })).access()).toMatchObject({ rejectUnauthorized: false, ca: undefined });
+  const path = await kubeconfig(
+    { token: "t" },
+    { "insecure-skip-tls-verify": true, "certificate-authority-data": undefined },
+  );
+  expect(await (await kubeconfigConnection({ path })).access()).toMatchObject({
+    rejectUnauthorized: false,
+    ca: undefined,
+  });
 });
 
 test("a proxy comes with its own way to connect", async () => {
@@ -67,7 +75,12 @@ test("a proxy comes with its own way to connect", async () => {
 test("an exec plugin is run once, and again after a refusal", async () => {
   const count = join(directory, "count");
   const script = `echo x >> ${count}; n=$(wc -l < ${count}); echo "{\\"apiVersion\\":\\"client.authentication.k8s.io/v1\\",\\"kind\\":\\"ExecCredential\\",\\"status\\":{\\"token\\":\\"t$n\\"}}"`;
-  const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "sh", args: ["-c", script], interactiveMode: "Never" };
+  const exec = {
+    apiVersion: "client.authentication.k8s.io/v1",
+    command: "sh",
+    args: ["-c", script],
+    interactiveMode: "Never",
+  };
   const clock = new VirtualClock();
   const connection = await kubeconfigConnection({ path: await kubeconfig({ exec }), clock });
 

@@ -14,7 +14,13 @@ const at = (version: number): ConfigMap => ({
 function world(answer: () => Promise<ConfigMap>) {
   const store = new Store<ConfigMap>();
   store.replace([at(5)], "100");
-  const answering = { create: answer, apply: answer, applyStatus: answer, patch: answer, delete: async () => void (await answer()) };
+  const answering = {
+    create: answer,
+    apply: answer,
+    applyStatus: answer,
+    patch: answer,
+    delete: async () => void (await answer()),
+  };
   const client = rememberingClient(answering as unknown as KubeClient, [{ kind: ConfigMap, store }]);
   return { client, store };
 }
@@ -45,5 +51,5 @@ test("a write that failed changes nothing, and fails", async () => {
 
 test("kinds without a store are just written", async () => {
   const { client } = world(async () => at(101));
-  expect(await client.create(Secret, { ...at(1), kind: "Secret" } as Secret)).toEqual(at(101));
+  expect(await client.create(Secret, { ...at(1), kind: "Secret" })).toEqual(at(101));
 });

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compareVersions, isNewer } from "../../../src/runtime/kube/resource-version.ts";
 
@@ -6,7 +6,12 @@ describe("compareVersions", () => {
   test.each([
     { one: "9", other: "10", sign: -1, because: "they are numbers, not text" },
     { one: "10", other: "10", sign: 0, because: "they are equal" },
-    { one: "90071992547409930001", other: "90071992547409930000", sign: 1, because: "no number of JavaScript holds them" },
+    {
+      one: "90071992547409930001",
+      other: "90071992547409930000",
+      sign: 1,
+      because: "no number of JavaScript holds them",
+    },
     { one: "abc", other: "abc", sign: 0, because: "equality needs no order" },
     { one: "abc", other: "10", sign: undefined, because: "it is not a number" },
     { one: "010", other: "10", sign: undefined, because: "a leading zero is not canonical" },

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { keyOf, type KubeObject, refTo } from "../../../src/runtime/kube/object.ts";
 import { type Delta, Store } from "../../../src/runtime/kube/store.ts";
@@ -55,7 +55,8 @@ class World {
     if ("object" in answer) {
       this.store.written(answer.object, answer.how);
       const seen = this.store.get(refTo(answer.object));
-      if (seen !== undefined && seen.metadata.uid === answer.object.metadata.uid) expect(versionOf(seen)).toBeGreaterThanOrEqual(versionOf(answer.object));
+      if (seen !== undefined && seen.metadata.uid === answer.object.metadata.uid)
+        expect(versionOf(seen)).toBeGreaterThanOrEqual(versionOf(answer.object));
       return;
     }
     const { uid } = answer.deleted.metadata;
@@ -146,7 +147,9 @@ class World {
     this.finishList();
     while (this.answers.length > 0) this.answer(0);
     this.deliver(Infinity);
-    const expected = new Map([...this.server.objects.values()].map((object) => [keyOf(refTo(object)), versionOf(object)]));
+    const expected = new Map(
+      [...this.server.objects.values()].map((object) => [keyOf(refTo(object)), versionOf(object)]),
+    );
     expect(versionsOf(this.store.list())).toEqual(expected);
     expect(versionsOf(this.told.values())).toEqual(expected);
   }
@@ -164,12 +167,23 @@ const name = fc.constantFrom("orders-a", "orders-b");
 const finalizers = fc.constantFrom<(string[] | undefined)[]>(undefined, ["holdfast.dev/cleanup"]);
 
 const step: fc.Arbitrary<(world: World) => void> = fc.oneof(
-  { weight: 4, arbitrary: fc.tuple(name, finalizers).map(([name, held]) => (world: World) => world.ourWrite(name, held)) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(name, finalizers).map(
+      ([name, held]) =>
+        (world: World) =>
+          world.ourWrite(name, held),
+    ),
+  },
   { weight: 1, arbitrary: name.map((name) => (world: World) => world.ourEmptyWrite(name)) },
   { weight: 3, arbitrary: name.map((name) => (world: World) => world.ourDelete(name)) },
   {
     weight: 2,
-    arbitrary: fc.tuple(name, finalizers).map(([name, held]) => (world: World) => void world.server.write(name, "others", held)),
+    arbitrary: fc.tuple(name, finalizers).map(
+      ([name, held]) =>
+        (world: World) =>
+          void world.server.write(name, "others", held),
+    ),
   },
   { weight: 2, arbitrary: name.map((name) => (world: World) => world.server.delete(name, "others")) },
   { weight: 1, arbitrary: name.map((name) => (world: World) => void world.server.release(name, "others")) },

@@ -29,7 +29,10 @@ const orders = { namespace: "shop", name: "orders" };
 describe("deltas", () => {
   test("the first list is initial, a later one tells only what differs", () => {
     const store = new Store<ConfigMap>();
-    expect(store.replace([at(5), at(6, { name: "shop" })], "10").map(({ type }) => type)).toEqual(["initial", "initial"]);
+    expect(store.replace([at(5), at(6, { name: "shop" })], "10").map(({ type }) => type)).toEqual([
+      "initial",
+      "initial",
+    ]);
 
     const deltas = store.replace([at(5), at(12, { name: "new" })], "20");
     expect(deltas).toEqual([
@@ -151,7 +154,10 @@ describe("own deletes", () => {
   test("show it again when the watch tells that it is still terminating", () => {
     const store = syncedStore(at(5));
     store.deleted(orders, "uid-1");
-    store.change("MODIFIED", at(101, { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["holdfast.dev/cleanup"] }));
+    store.change(
+      "MODIFIED",
+      at(101, { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["holdfast.dev/cleanup"] }),
+    );
     expect(store.get(orders)?.metadata.deletionTimestamp).toBeDefined();
   });
 
@@ -186,7 +192,10 @@ describe("own deletes", () => {
 });
 
 describe("echoes", () => {
-  const entry = (manager: string, second: number): ManagedFieldsEntry => ({ manager, time: `2026-01-01T00:00:0${second}Z` });
+  const entry = (manager: string, second: number): ManagedFieldsEntry => ({
+    manager,
+    time: `2026-01-01T00:00:0${second}Z`,
+  });
   const echo = (version: number, ...managedFields: ManagedFieldsEntry[]): boolean | undefined => {
     const store = syncedStore(at(5, { managedFields: [entry("holdfast", 1)] }));
     store.written(at(101, { managedFields: structuredClone(managedFields) }), "changed");
@@ -195,11 +204,36 @@ describe("echoes", () => {
   };
 
   test.each([
-    { version: 101, fields: [entry("holdfast", 3), entry("kubectl", 2)], own: true, because: "our entry is the newest" },
-    { version: 101, fields: [entry("holdfast", 1)], own: undefined, because: "our entry did not change: our write was empty" },
-    { version: 101, fields: [entry("holdfast", 2), entry("kubectl", 3)], own: undefined, because: "others wrote later" },
-    { version: 101, fields: [entry("holdfast", 3), entry("kubectl", 3)], own: undefined, because: "it cannot be told who was last" },
-    { version: 102, fields: [entry("holdfast", 3)], own: undefined, because: "it is not the version that was answered" },
+    {
+      version: 101,
+      fields: [entry("holdfast", 3), entry("kubectl", 2)],
+      own: true,
+      because: "our entry is the newest",
+    },
+    {
+      version: 101,
+      fields: [entry("holdfast", 1)],
+      own: undefined,
+      because: "our entry did not change: our write was empty",
+    },
+    {
+      version: 101,
+      fields: [entry("holdfast", 2), entry("kubectl", 3)],
+      own: undefined,
+      because: "others wrote later",
+    },
+    {
+      version: 101,
+      fields: [entry("holdfast", 3), entry("kubectl", 3)],
+      own: undefined,
+      because: "it cannot be told who was last",
+    },
+    {
+      version: 102,
+      fields: [entry("holdfast", 3)],
+      own: undefined,
+      because: "it is not the version that was answered",
+    },
   ])("version $version is marked own: $own, because $because", ({ version, fields, own }) => {
     expect(echo(version, ...fields)).toBe(own);
   });
@@ -242,7 +276,8 @@ describe("lists", () => {
       at(2, { name: "b", namespace: "bar", labels: { app: "orders" }, ownerReferences: owner("owner-1") }),
       at(3, { name: "c", ownerReferences: owner("owner-2") }),
     );
-    const names = (options: Parameters<typeof store.list>[0]) => store.list(options).map(({ metadata }) => metadata.name);
+    const names = (options: Parameters<typeof store.list>[0]) =>
+      store.list(options).map(({ metadata }) => metadata.name);
     expect(names({ namespace: "shop" })).toEqual(["a", "c"]);
     expect(names({ labels: { app: "orders" } })).toEqual(["a", "b"]);
     expect(names({ labels: { app: "orders", tier: "db" } })).toEqual(["a"]);
@@ -258,7 +293,11 @@ describe("lists", () => {
 
 describe("memory", () => {
   test("of managedFields only our manager's entries are kept", () => {
-    const managedFields = [{ manager: "kubectl" }, { manager: "holdfast", subresource: "status" }, { manager: "holdfast" }];
+    const managedFields = [
+      { manager: "kubectl" },
+      { manager: "holdfast", subresource: "status" },
+      { manager: "holdfast" },
+    ];
     const store = syncedStore(at(1, { managedFields: structuredClone(managedFields) }));
     store.written(at(101, { name: "other", managedFields: structuredClone(managedFields) }), "created");
     for (const { metadata } of store.list()) expect(metadata.managedFields).toEqual(managedFields.slice(1));

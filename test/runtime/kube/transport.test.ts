@@ -1,4 +1,5 @@
 import type { ServerOptions } from "node:https";
+import type { TLSSocket } from "node:tls";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, test } from "vitest";
 import {
@@ -76,7 +77,7 @@ test("a rotated client certificate is used from the next request on; what is und
   const seen: (string | undefined)[] = [];
   const slow = Promise.withResolvers<() => void>();
   await using server = await startStubServer((request, response) => {
-    const socket = response.socket as import("node:tls").TLSSocket;
+    const socket = response.socket as TLSSocket;
     seen.push(socket.getPeerCertificate().subject?.CN as string | undefined);
     if (request.url === "/slow") slow.resolve(() => respondJson(response, 200, {}));
     else respondJson(response, 200, {});

@@ -8,9 +8,17 @@ import { settle, VirtualClock } from "../../support/virtual-clock.ts";
 const object = (name: string, version: number, annotations?: Record<string, string>): ConfigMap => ({
   apiVersion: "v1",
   kind: "ConfigMap",
-  metadata: { name, namespace: "shop", resourceVersion: String(version), ...(annotations === undefined ? {} : { annotations }) },
+  metadata: {
+    name,
+    namespace: "shop",
+    resourceVersion: String(version),
+    ...(annotations === undefined ? {} : { annotations }),
+  },
 });
-const added = (name: string, version: number): WatchFrame<ConfigMap> => ({ type: "ADDED", object: object(name, version) });
+const added = (name: string, version: number): WatchFrame<ConfigMap> => ({
+  type: "ADDED",
+  object: object(name, version),
+});
 const bookmark = (version: number): WatchFrame<ConfigMap> => ({ type: "BOOKMARK", object: object("", version) });
 const initialEnd = (version: number): WatchFrame<ConfigMap> => ({
   type: "BOOKMARK",
@@ -26,7 +34,7 @@ const refusesStreaming = failure(422, "Invalid");
 
 /** What the API server does with one call: a watch gives these frames and then ends, fails or hangs. */
 type Scripted =
-  | { readonly frames: readonly WatchFrame<ConfigMap>[]; readonly then: "end" | "hang" | Error }
+  | { readonly frames: readonly WatchFrame<ConfigMap>[]; readonly ending: "end" | "hang" | Error }
   | { readonly page: readonly ConfigMap[]; readonly version: number; readonly more?: string }
   | Error;
 
@@ -37,9 +45,16 @@ function run(...script: Scripted[]) {
   const signals: WatchSignal<ConfigMap>[] = [];
   const calls: string[] = [];
   const next = (call: string, options: object): Scripted => {
-    const { signal: _, timeoutSeconds: __, labels: ___, fields: ____, namespace: _____, ...told } = options as Record<string, unknown>;
+    const {
+      signal: _,
+      timeoutSeconds: __,
+      labels: ___,
+      fields: ____,
+      namespace: _____,
+      ...told
+    } = options as Record<string, unknown>;
     calls.push([call, ...Object.entries(told).map(([name, value]) => `${name}=${String(value)}`)].join(" "));
-    return script.shift() ?? { frames: [], then: "hang" };
+    return script.shift() ?? { frames: [], ending: "hang" };
   };
   const client: Pick<KubeClient, "list" | "watch"> = {
     list: async (_, options = {}) => {
@@ -54,8 +69,8 @@ function run(...script: Scripted[]) {
       if (step instanceof Error) throw step;
       if (!("frames" in step)) throw new Error("the script has a list here");
       yield* step.frames as WatchFrame<never>[];
-      if (step.then instanceof Error) throw step.then;
-      if (step.then === "end") return;
+      if (step.ending instanceof Error) throw step.ending;
+      if (step.ending === "end") return;
       await new Promise((_, reject) => {
         const { signal } = options;
         if (signal?.aborted === true) reject(signal.reason as Error);
@@ -70,7 +85,8 @@ function run(...script: Scripted[]) {
   })();
   const told = (): string[] =>
     signals.map((signal) => {
-      if (signal.type === "synced") return `synced ${signal.resourceVersion}: ${signal.items.map((one) => one.metadata.name).join()}`;
+      if (signal.type === "synced")
+        return `synced ${signal.resourceVersion}: ${signal.items.map((one) => one.metadata.name).join()}`;
       if (signal.type === "changed") return `${signal.frame} ${signal.object.metadata.name}`;
       if (signal.type === "bookmark") return `bookmark ${signal.resourceVersion}`;
       return `retry in ${signal.retryInMs}`;
@@ -82,7 +98,10 @@ const streamList = "watch sendInitialEvents=true resourceVersionMatch=NotOlderTh
 
 describe("the first collection", () => {
   test("is streamed, whole before anything of it is told, and its connection is the watch", async () => {
-    const world = run({ frames: [added("a", 5), added("b", 3), bookmark(7), initialEnd(9), added("c", 10)], then: "hang" });
+    const world = run({
+      frames: [added("a", 5), added("b", 3), bookmark(7), initialEnd(9), added("c", 10)],
+      ending: "hang",
+    });
     await settle();
     expect(world.told()).toEqual(["synced 9: a,b", "ADDED c"]);
     expect(world.calls).toEqual([streamList]);
@@ -90,7 +109,7 @@ describe("the first collection", () => {
 
   test("shows what changed while it was read out", async () => {
     const gone: WatchFrame<ConfigMap> = { type: "DELETED", object: object("a", 8) };
-    const world = run({ frames: [added("a", 5), added("b", 3), gone, initialEnd(9)], then: "hang" });
+    const world = run({ frames: [added("a", 5), added("b", 3), gone, initialEnd(9)], ending: "hang" });
     await settle();
     expect(world.told()).toEqual(["synced 9: b"]);
   });
@@ -100,21 +119,26 @@ describe("the first collection", () => {
       refusesStreaming,
       { page: [object("a", 50)], version: 9, more: "token" },
       { page: [object("b", 3)], version: 9 },
-      { frames: [added("c", 10)], then: "hang" },
+      { frames: [added("c", 10)], ending: "hang" },
     );
     await settle();
     expect(world.told()).toEqual(["synced 9: a,b", "ADDED c"]);
-    expect(world.calls).toEqual([streamList, "list limit=500", "list limit=500 continue=token", "watch resourceVersion=9"]);
+    expect(world.calls).toEqual([
+      streamList,
+      "list limit=500",
+      "list limit=500 continue=token",
+      "watch resourceVersion=9",
+    ]);
   });
 
   test("is not taken for whole when its stream ends or dies before the mark", async () => {
-    const world = run({ frames: [added("a", 5)], then: new Error("reset") }, { page: [object("b", 3)], version: 9 });
+    const world = run({ frames: [added("a", 5)], ending: new Error("reset") }, { page: [object("b", 3)], version: 9 });
     await settle();
     expect(world.told()).toEqual(["synced 9: b"]);
   });
 
   test("is listed where a stream never comes to its end", async () => {
-    const world = run({ frames: [added("a", 5)], then: "hang" }, { page: [], version: 9 });
+    const world = run({ frames: [added("a", 5)], ending: "hang" }, { page: [], version: 9 });
     await world.clock.advance(60_000);
     expect(world.told()).toEqual(["synced 9: "]);
   });
@@ -133,7 +157,7 @@ describe("the first collection", () => {
   });
 
   test.each([403, 404, 429, 500])("is tried again with backoff after %i, streamed still", async (status) => {
-    const world = run(failure(status), { frames: [initialEnd(9)], then: "hang" });
+    const world = run(failure(status), { frames: [initialEnd(9)], ending: "hang" });
     await world.clock.advance(800);
     expect(world.told()).toEqual(["retry in 800", "synced 9: "]);
     expect(world.calls).toEqual([streamList, streamList]);
@@ -141,12 +165,12 @@ describe("the first collection", () => {
 });
 
 describe("a watch", () => {
-  const synced: Scripted = { frames: [initialEnd(9)], then: new Error("reset") };
+  const synced: Scripted = { frames: [initialEnd(9)], ending: new Error("reset") };
 
   test("goes on from the newest version that was told, bookmarks included", async () => {
     const world = run(
-      { frames: [initialEnd(9), added("a", 10), bookmark(20)], then: new Error("reset") },
-      { frames: [added("b", 21)], then: new Error("reset") },
+      { frames: [initialEnd(9), added("a", 10), bookmark(20)], ending: new Error("reset") },
+      { frames: [added("b", 21)], ending: new Error("reset") },
     );
     await world.clock.advance(10_000);
     expect(world.told()).toEqual(["synced 9: ", "ADDED a", "bookmark 20", "retry in 800", "ADDED b", "retry in 1600"]);
@@ -155,11 +179,17 @@ describe("a watch", () => {
 
   test.each([
     { form: "as an answer", step: failure(410, "Expired") },
-    { form: "as a frame", step: { frames: [expiredFrame], then: "hang" } as Scripted },
+    { form: "as a frame", step: { frames: [expiredFrame], ending: "hang" } as Scripted },
     { form: "with the reason Gone", step: failure(400, "Gone") },
-    { form: "as a version of the future", step: failure(504, "Timeout", { details: { causes: [{ reason: "ResourceVersionTooLarge" }] } }) },
+    {
+      form: "as a version of the future",
+      step: failure(504, "Timeout", { details: { causes: [{ reason: "ResourceVersionTooLarge" }] } }),
+    },
   ])("whose version is too old or unknown, $form, reads the collection again", async ({ step }) => {
-    const world = run({ frames: [initialEnd(9)], then: "hang" }, step, { frames: [added("b", 30), initialEnd(31)], then: "hang" });
+    const world = run({ frames: [initialEnd(9)], ending: "hang" }, step, {
+      frames: [added("b", 30), initialEnd(31)],
+      ending: "hang",
+    });
     // The server ends the first one in time, which is no failure.
     await world.clock.advance(900_000);
     expect(world.calls.slice(0, 3)).toEqual([streamList, "watch resourceVersion=9", streamList]);
@@ -168,7 +198,7 @@ describe("a watch", () => {
 
   test("ends with any other ERROR frame, and nothing after it is read", async () => {
     const error: WatchFrame<ConfigMap> = { type: "ERROR", object: { kind: "Status", code: 500, message: "etcd" } };
-    const world = run({ frames: [initialEnd(9), error, added("a", 10)], then: "end" });
+    const world = run({ frames: [initialEnd(9), error, added("a", 10)], ending: "end" });
     await world.clock.advance(800);
     expect(world.told()).toEqual(["synced 9: ", "retry in 800"]);
     expect(world.calls).toEqual([streamList, "watch resourceVersion=9"]);
@@ -186,21 +216,21 @@ describe("a watch", () => {
   });
 
   test("is opened again at once when the server ended it in time", async () => {
-    const world = run({ frames: [initialEnd(9), bookmark(12)], then: "end" });
+    const world = run({ frames: [initialEnd(9), bookmark(12)], ending: "end" });
     await settle();
     expect(world.told()).toEqual(["synced 9: ", "bookmark 12"]);
     expect(world.calls).toEqual([streamList, "watch resourceVersion=12"]);
   });
 
   test("that the server ends at once, without a frame, counts as failed: it is not asked without end", async () => {
-    const world = run(synced, { frames: [], then: "end" }, { frames: [], then: "end" }, { frames: [], then: "end" });
+    const world = run(synced, { frames: [], ending: "end" }, { frames: [], ending: "end" }, { frames: [], ending: "end" });
     await world.clock.advance(13_000);
     expect(world.told().slice(1)).toEqual(["retry in 800", "retry in 1600", "retry in 3200", "retry in 6400"]);
   });
 
   test("backs off to 30 s, and only a healthy stretch of two minutes forgives", async () => {
     const failing = Array.from({ length: 7 }, () => failure(500));
-    const world = run(synced, ...failing, { frames: [added("a", 10)], then: "hang" }, failure(500));
+    const world = run(synced, ...failing, { frames: [added("a", 10)], ending: "hang" }, failure(500));
     await world.clock.advance(130_000);
     const retries = (): string[] => world.told().filter((line) => line.startsWith("retry"));
     expect(retries()).toEqual([800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000].map((ms) => `retry in ${ms}`));
@@ -212,7 +242,7 @@ describe("a watch", () => {
 
 describe("silence", () => {
   test("of a connection that the server should have ended is ended by us", async () => {
-    const world = run({ frames: [initialEnd(9)], then: "hang" });
+    const world = run({ frames: [initialEnd(9)], ending: "hang" });
     // random() is 0.5, so the server is asked for 450 s; it has 15 s of grace.
     await world.clock.advance(464_000);
     expect(world.calls).toHaveLength(1);
@@ -221,7 +251,7 @@ describe("silence", () => {
   });
 
   test("is noticed sooner where bookmarks used to come", async () => {
-    const world = run({ frames: [initialEnd(9), bookmark(10)], then: "hang" });
+    const world = run({ frames: [initialEnd(9), bookmark(10)], ending: "hang" });
     await world.clock.advance(149_000);
     expect(world.calls).toHaveLength(1);
     await world.clock.advance(2_000);
@@ -231,8 +261,8 @@ describe("silence", () => {
 
 describe("the end", () => {
   test.each([
-    { where: "in a watch", script: [{ frames: [initialEnd(9)], then: "hang" } as Scripted] },
-    { where: "while the collection is streamed", script: [{ frames: [], then: "hang" } as Scripted] },
+    { where: "in a watch", script: [{ frames: [initialEnd(9)], ending: "hang" } as Scripted] },
+    { where: "while the collection is streamed", script: [{ frames: [], ending: "hang" } as Scripted] },
     { where: "in a backoff", script: [failure(500)] },
   ])("comes with the signal, $where, and leaves no timer behind", async ({ script }) => {
     const world = run(...script);
