@@ -83,6 +83,9 @@ export function patroniConfig(cluster: PatroniCluster, parameters: Parameters): 
       data_dir: imageLayout.data,
       bin_dir: programsOf(cluster.version),
       pgpass: `${imageLayout.run}/pgpass`,
+      // A base backup waits for a checkpoint, which by default takes its time: minutes, where two replicas join at once
+      // (https://www.postgresql.org/docs/17/app-pgbasebackup.html).
+      basebackup: [{ checkpoint: "fast" }],
       use_unix_socket: true,
       use_unix_socket_repl: true,
       authentication: {

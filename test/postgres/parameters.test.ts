@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { checkParameters, defaultParameters, ownedParameters } from "../../src/postgres/parameters.ts";
+
+test.each([
+  { given: "16MB", text: "16MB", because: "a string stays as it is" },
+  { given: 200, text: "200", because: "a number" },
+  { given: 1.1, text: "1.1", because: "YAML makes a number of 1.1" },
+  { given: true, text: "on", because: "YAML makes a boolean of on" },
+  { given: false, text: "off", because: "YAML makes a boolean of off" },
+  { given: "", text: "", because: "an empty string is a value" },
+])("a value may be what YAML makes of it: $because", ({ given, text }) => {
+  expect(checkParameters({ work_mem: given })).toEqual({ parameters: { work_mem: text }, problems: [] });
+});
+
+describe("refused by name", () => {
+  test.each([
+    { name: "listen_addresses", because: "Patroni would drop it silently" },
+    { name: "port", because: "Services point to 5432" },
+    { name: "data_directory", because: "the volume is mounted elsewhere" },
+    { name: "hba_file", because: "it would let anybody in" },
+    { name: "ssl_passphrase_command", because: "a family: ssl*; it runs a command" },
+    { name: "archive_command", because: "a family: archive_*; it runs a command" },
+    { name: "restore_command", because: "it runs a command" },
+    { name: "session_preload_libraries", because: "it loads code" },
+    { name: "synchronous_standby_names", because: "Patroni writes it" },
+    { name: "recovery_target_time", because: "a family: recovery_target*" },
+    { name: "password_encryption", because: "md5 is not to be had" },
+    { name: "fsync", because: "it loses data" },
+    { name: "include_dir", because: "it would bring in what is refused here" },
+  ])("$name: $because", ({ name }) => {
+    const { parameters, problems } = checkParameters({ [name]: "x", work_mem: "16MB" });
+    expect(parameters).toEqual({ work_mem: "16MB" });
+    expect(problems).toEqual([{ name, message: expect.stringContaining("cannot be set: ") as string }]);
+  });
+
+  test("every parameter that Holdfast sets itself", () => {
+    expect(checkParameters({ ...ownedParameters }).problems.map(({ name }) => name)).toEqual(
+      Object.keys(ownedParameters),
+    );
+  });
+});
+
+test("the defaults pass their own check", () => {
+  expect(checkParameters({ ...defaultParameters }).problems).toEqual([]);
+});
+
+test.each([
+  { name: "Work_Mem", because: "two spellings of one name would fight" },
+  { name: "work mem", because: "no name" },
+  { name: "a.b.c", because: "at most one dot" },
+  { name: "1a", because: "begins with a digit" },
+  { name: "x = 'y'\nfsync", because: "must not smuggle in another" },
+  { name: "", because: "empty" },
+])("a name that is none is refused: $name ($because)", ({ name }) => {
+  expect(checkParameters({ [name]: "x" }).problems).toHaveLength(1);
+});
+
+test.each([
+  { value: "a\nfsync = off", because: "a line break would begin another setting" },
+  { value: "a\0", because: "a control character" },
+  { value: "x".repeat(1001), because: "too long" },
+  { value: { a: 1 }, because: "an object" },
+  { value: null, because: "nothing" },
+  { value: Number.NaN, because: "no number" },
+])("a value that cannot be written is refused: $because", ({ value }) => {
+  expect(checkParameters({ work_mem: value }).problems).toHaveLength(1);
+});
+
+test.each([
+  { name: "wal_level", value: "logical", allowed: true, because: "more than replicas need" },
+  { name: "wal_level", value: "minimal", allowed: false, because: "replicas need more" },
+  { name: "max_connections", value: "24", allowed: false, because: "Patroni would take its own default instead" },
+  { name: "max_connections", value: "25", allowed: true, because: "Patroni's least" },
+  { name: "max_connections", value: "many", allowed: false, because: "no number" },
+  { name: "max_wal_senders", value: "10", allowed: false, because: "ten instances need more" },
+  {
+    name: "shared_preload_libraries",
+    value: "pg_stat_statements, auto_explain",
+    allowed: true,
+    because: "both are known",
+  },
+  { name: "shared_preload_libraries", value: "pg_stat_statements,evil", allowed: false, because: "one is not" },
+  { name: "pg_stat_statements.max", value: "1000", allowed: true, because: "a setting of an extension" },
+])("$name = $value is allowed: $allowed ($because)", ({ name, value, allowed }) => {
+  expect(checkParameters({ [name]: value }).problems.length === 0).toBe(allowed);
+});
