@@ -26,7 +26,14 @@ async function helmInstall(cluster: Cluster): Promise<void> {
   const env = { KUBECONFIG: cluster.kubeconfig };
   const values = [`image.repository=${repository_}`, `image.tag=${tag}`, `postgresImages.17=${postgresImage.name}`];
   const set = values.flatMap((value) => ["--set-string", value]);
-  const release = ["upgrade", "--install", "holdfast", `${repository}charts/holdfast`, "--namespace", operatorNamespace];
+  const release = [
+    "upgrade",
+    "--install",
+    "holdfast",
+    `${repository}charts/holdfast`,
+    "--namespace",
+    operatorNamespace,
+  ];
   await run(cluster.helm, [...release, "--create-namespace", "--wait", "--timeout", "180s", ...set], {
     env,
     timeoutMs: 200_000,

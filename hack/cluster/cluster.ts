@@ -37,6 +37,12 @@ export async function removeClusters(progress: Progress, options: ClusterOptions
   return removed;
 }
 
+/** Whether there is a cluster of ours, running or not. */
+export async function clusterExists(options: ClusterOptions = {}): Promise<boolean> {
+  const provider = await provideBy(options);
+  return provider === "local" ? localExists() : kindExists(kindSettings());
+}
+
 /** What runs here, in sentences. */
 export async function describeClusters(): Promise<readonly string[]> {
   return [...(await localStatus()), ...(await kindStatus(kindSettings()))];

@@ -35,8 +35,8 @@ export async function buildImage(source: ImageSource, progress: Progress): Promi
       { onWait: (pid) => stage.update(`waiting for process ${pid}, which builds images`) },
       async () =>
         (await dockerCanBuild(source))
-          ? buildWithDocker(source, stage.update)
-          : buildWithoutEngine(source, progress, stage.update),
+          ? buildWithDocker(source, (text) => stage.update(text))
+          : buildWithoutEngine(source, progress, (text) => stage.update(text)),
     ),
   );
 }

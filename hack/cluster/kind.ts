@@ -53,7 +53,10 @@ export async function openKind(settings: KindSettings, progress: Progress): Prom
     loadImage: (image) =>
       progress.stage(`Load ${image.name}`, async () => {
         if (!(await isLoaded(settings, image.archive))) {
-          await run("kind", ["load", "image-archive", image.archive, "--name", settings.cluster]);
+          const load = (): Promise<string> =>
+            run("kind", ["load", "image-archive", image.archive, "--name", settings.cluster]);
+          // Tried again for the reason given in node.ts.
+          await load().catch(load);
         }
       }),
     down: () => removeKind(settings, progress),

@@ -20,7 +20,8 @@ async function main(): Promise<void> {
     options: { provider: { type: "string" }, help: { type: "boolean" } },
   });
   const progress = createProgress();
-  switch (values.help === true ? "help" : positionals[0]) {
+  const command = values.help === true ? "help" : (positionals[0] ?? "");
+  switch (command) {
     case "up": {
       const cluster = await openCluster(progress, values);
       await cluster.loadImage(await buildImage(postgresImage, progress));

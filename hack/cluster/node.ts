@@ -63,7 +63,10 @@ export async function startContainerd(): Promise<void> {
 /** Imports an archive unless the same image is there already. */
 export async function importImage(archive: string): Promise<void> {
   const listing = await run(program("ctr"), ctr("images", "list"));
-  if (!(await isImported(archive, listing))) await run(program("ctr"), ctr("images", "import", archive));
+  if (await isImported(archive, listing)) return;
+  const importOnce = (): Promise<string> => run(program("ctr"), ctr("images", "import", archive));
+  // Where the name meant another image before, containerd may collect layers that both share while ctr unpacks the new one.
+  await importOnce().catch(importOnce);
 }
 
 export async function startKubelet(binary: string, controlPlane: ControlPlane): Promise<void> {

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openCluster, removeClusters, type Cluster } from "../cluster/cluster.ts";
 import { run } from "../cluster/command.ts";
-import { createProgress, type Progress } from "../cluster/progress.ts";
+import { createProgress, type Progress, type Stage } from "../cluster/progress.ts";
 import { installOperator } from "../install.ts";
 
 const namespace = "shop";
@@ -13,22 +13,42 @@ const { values } = parseArgs({ options: { provider: { type: "string" }, down: { 
 async function demo(progress: Progress): Promise<void> {
   const cluster = await openCluster(progress, values);
   await installOperator(cluster, progress);
-  const kubectl = (...args: string[]): Promise<string> =>
-    run(cluster.kubectl, ["--namespace", namespace, ...args], { env: { KUBECONFIG: cluster.kubeconfig }, timeoutMs: 300_000 });
+  const kubectl: Kubectl = (...args) =>
+    run(cluster.kubectl, ["--namespace", namespace, ...args], {
+      env: { KUBECONFIG: cluster.kubeconfig },
+      timeoutMs: 300_000,
+    });
 
-  await progress.stage("Database orders: apply → Ready", async () => {
+  await progress.stage("Database orders: apply → Ready", async (stage) => {
     await kubectl("apply", "-f", manifest);
-    await kubectl("wait", "--for=condition=Ready", "database/orders", "--timeout=280s");
+    await untilReady(kubectl, stage);
   });
-  const row = await progress.stage("A row, written through the Service, read from a replica", () => writeAndRead(kubectl));
-  console.log(`\n$ kubectl describe database orders -n ${namespace}\n\n${await kubectl("describe", "database", "orders")}`);
+  const row = await progress.stage("A row, written through the Service, read from a replica", () =>
+    writeAndRead(kubectl),
+  );
+  console.log(
+    `\n$ kubectl describe database orders -n ${namespace}\n\n${await kubectl("describe", "database", "orders")}`,
+  );
   console.log(`${row}\n`);
   console.log(summary(progress));
   console.log(farewell(cluster));
 }
 
+type Kubectl = (...args: string[]) => Promise<string>;
+
+/** Shows meanwhile what the Database says of itself. */
+async function untilReady(kubectl: Kubectl, stage: Stage): Promise<void> {
+  const condition = `{range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}`;
+  const deadline = Date.now() + 300_000;
+  for (let answer = ""; !answer.startsWith("True"); await new Promise((resolve) => setTimeout(resolve, 200))) {
+    if (Date.now() > deadline) throw new Error(`Database orders is not Ready after 300 s: ${answer}`);
+    answer = await kubectl("get", "database/orders", "-o", `jsonpath=${condition}`);
+    stage.update(answer.replace(/^\w+ /, ""));
+  }
+}
+
 /** As an application would: with what is in its Secret, by the names of the Services. */
-async function writeAndRead(kubectl: (...args: string[]) => Promise<string>): Promise<string> {
+async function writeAndRead(kubectl: Kubectl): Promise<string> {
   const secret = JSON.parse(await kubectl("get", "secret", "orders-credentials", "-o", "json")) as {
     data: Record<string, string>;
   };
@@ -56,7 +76,9 @@ async function writeAndRead(kubectl: (...args: string[]) => Promise<string>): Pr
 }
 
 function summary({ timings }: Progress): string {
-  const lines = timings.filter(({ depth }) => depth === 0).map(({ title, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${title}`);
+  const lines = timings
+    .filter(({ depth }) => depth === 0)
+    .map(({ title, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${title}`);
   return ["Seconds of each stage:", ...lines].join("\n");
 }
 

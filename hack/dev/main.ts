@@ -14,7 +14,13 @@ try {
   const { kubectl, helm } = await ensureBinaries(["kubectl", "helm"], progress);
   await progress.stage("Definitions and roles", async () => {
     await run(kubectl, ["apply", "--server-side", "--force-conflicts", "-f", `${repository}crds`]);
-    const role = await run(helm, ["template", "holdfast", `${repository}charts/holdfast`, "-s", "templates/instance-role.yaml"]);
+    const role = await run(helm, [
+      "template",
+      "holdfast",
+      `${repository}charts/holdfast`,
+      "-s",
+      "templates/instance-role.yaml",
+    ]);
     await run(kubectl, ["apply", "--server-side", "--force-conflicts", "-f", "-"], { input: role });
   });
   const flags = ["--leader-election=false", "--port=0", ...process.argv.slice(2)];

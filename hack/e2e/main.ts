@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { parseArgs } from "node:util";
-import { describeClusters, openCluster } from "../cluster/cluster.ts";
+import { clusterExists, openCluster } from "../cluster/cluster.ts";
 import { createProgress } from "../cluster/progress.ts";
 import { installOperator, operatorNamespace } from "../install.ts";
 
@@ -14,7 +14,7 @@ const { values, positionals } = parseArgs({
 
 async function main(): Promise<number> {
   const progress = createProgress();
-  const found = (await describeClusters()).length > 0;
+  const found = await clusterExists(values);
   const cluster = await openCluster(progress, values);
   try {
     await installOperator(cluster, progress);

@@ -14,7 +14,7 @@ import {
 } from "../runtime/index.ts";
 import type { Database } from "./api.ts";
 import { leaderOf, readInstances, type Instance } from "./instances.ts";
-import { annotations, namesOf } from "./names.ts";
+import { annotations, labels, namesOf } from "./names.ts";
 
 /** What is still there, for people; the objects wake us when they go. */
 export interface Waiting {
@@ -52,11 +52,14 @@ export async function cleanup<V>(database: Readonly<Database>, context: Context<
   }
 
   if (database.spec.deletionPolicy !== "Delete") return "done";
-  const volumes = instances.flatMap(({ volume }) => (volume !== undefined && isOurs(volume, database) ? [volume] : []));
-  for (const volume of volumes) await remove(PersistentVolumeClaim, volume, context);
-  if (volumes.length > 0) return { waitingFor: `volumes to go: ${volumes.map((v) => v.metadata.name).join(", ")}` };
+  const volumes = instances.flatMap(({ volume }) => (volume === undefined ? [] : [volume]));
+  const ours = volumes.filter((volume) => volume.metadata.annotations?.[annotations.ownerUid] === database.metadata.uid);
+  for (const volume of ours) await remove(PersistentVolumeClaim, volume, context);
+  if (ours.length > 0) return { waitingFor: `volumes to go: ${ours.map(({ metadata }) => metadata.name).join(", ")}` };
+  // The passwords stay with what they open: volumes that an earlier Database of this name retired.
+  if (volumes.length > 0) return "done";
   const secret = await client.get(Secret, inNamespace(internalSecret), { signal });
-  if (secret !== undefined && isOurs(secret, database)) await remove(Secret, secret, context);
+  if (secret?.metadata.labels?.[labels.managedBy] === "holdfast") await remove(Secret, secret, context);
   return "done";
 }
 
@@ -77,10 +80,6 @@ async function rememberLeader<V>(instances: readonly Instance[], leader: string,
       { signal: context.signal },
     );
   }
-}
-
-function isOurs(object: Readonly<KubeObject>, database: Readonly<Database>): boolean {
-  return object.metadata.annotations?.[annotations.ownerUid] === database.metadata.uid;
 }
 
 async function remove<T extends KubeObject, V>(kind: Kind<T>, object: Readonly<T>, context: Context<V>): Promise<void> {
