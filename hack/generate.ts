@@ -1,10 +1,12 @@
-// Makes what follows from the CRD: src/database/api.generated.ts (types) and docs/database.md (reference).
+// Makes what follows from the CRD and the list of reasons: src/database/api.generated.ts (types), docs/database.md and
+// docs/conditions.md (references).
 //   node hack/generate.ts            writes them
 //   node hack/generate.ts --check    writes nothing, fails if a file is not what it would be
 import { readFile, writeFile } from "node:fs/promises";
 import { compile } from "json-schema-to-typescript";
 import { load } from "js-yaml";
-import { reference, type Schema } from "./reference.ts";
+import { reasons } from "../src/database/api.ts";
+import { reference, remedies, type Schema } from "./reference.ts";
 
 const root = new URL("../", import.meta.url);
 const source = "crds/databases.holdfast.dev.yaml";
@@ -29,6 +31,7 @@ export async function generate(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["src/database/api.generated.ts", await types({ DatabaseSpec: spec, DatabaseStatus: status })],
     ["docs/database.md", reference(definition.spec, source)],
+    ["docs/conditions.md", remedies(reasons, "src/database/api.ts")],
   ]);
 }
 

@@ -11,20 +11,33 @@ import type { Progress } from "./cluster/progress.ts";
 export const operatorNamespace = "holdfast-system";
 const repository = fileURLToPath(new URL("../", import.meta.url));
 
+export interface InstallOptions {
+  readonly logLevel?: string;
+}
+
 /** Builds and loads both images, and installs or upgrades the chart. Resolves when the operator is ready. */
-export async function installOperator(cluster: Cluster, progress: Progress): Promise<void> {
+export async function installOperator(
+  cluster: Cluster,
+  progress: Progress,
+  options: InstallOptions = {},
+): Promise<void> {
   await progress.stage("Bundle", async () => {
     copyChartCrds();
     await bundle(`${repository}src/main.ts`, `${repository}dist`);
   });
   for (const source of [postgresImage, operatorImage]) await cluster.loadImage(await buildImage(source, progress));
-  await progress.stage("helm install", () => helmInstall(cluster));
+  await progress.stage("helm install", () => helmInstall(cluster, options));
 }
 
-async function helmInstall(cluster: Cluster): Promise<void> {
+async function helmInstall(cluster: Cluster, { logLevel = "info" }: InstallOptions): Promise<void> {
   const [repository_, tag] = operatorImage.name.split(":");
   const env = { KUBECONFIG: cluster.kubeconfig };
-  const values = [`image.repository=${repository_}`, `image.tag=${tag}`, `postgresImages.17=${postgresImage.name}`];
+  const values = [
+    `image.repository=${repository_}`,
+    `image.tag=${tag}`,
+    `postgresImages.17=${postgresImage.name}`,
+    `logLevel=${logLevel}`,
+  ];
   const set = values.flatMap((value) => ["--set-string", value]);
   const release = [
     "upgrade",

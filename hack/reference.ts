@@ -34,7 +34,7 @@ export function reference({ group, names, versions }: Resource, source: string):
   const [version] = versions;
   const schema = version.schema.openAPIV3Schema;
   const short = names.shortNames === undefined ? "" : ` (short: \`${names.shortNames.join("`, `")}\`)`;
-  const rules = rulesOf(schema).map((message) => `- ${message}.`);
+  const rules = rulesOf(schema).map((message) => `- ${prose(message)}.`);
   const sections = Object.entries(schema.properties ?? {})
     .filter(([name]) => name === "spec" || name === "status")
     .flatMap(([name, part]) => [`## ${name}`, "", part.description ?? "", "", ...table(part, name === "spec"), ""]);
@@ -105,3 +105,31 @@ function rulesOf(schema: Schema): string[] {
 
 const code = (text: string): string => `\`${text}\``;
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+/** Words between angle brackets are no HTML. */
+const prose = (text: string): string => text.replaceAll("<", "\\<");
+
+/** A page that says for each reason of conditions and Events what to do; an empty remedy means nothing. */
+export function remedies(reasons: Readonly<Record<string, string>>, source: string): string {
+  const rows = Object.entries(reasons).map(
+    ([reason, remedy]) => `| ${code(reason)} | ${cell(prose(remedy || "Nothing to do."))} |`,
+  );
+  return [
+    `<!-- Generated from ${source} by hack/generate.ts: do not edit. -->`,
+    "",
+    "# Conditions",
+    "",
+    "A Database has four conditions. `kubectl describe` shows them with a message that names what is waited for.",
+    "",
+    "- `Ready`: everything is as declared, for the generation that it names.",
+    "- `Available`: the primary accepts writes.",
+    "- `Progressing`: a change is under way, and which.",
+    "- `Degraded`: it serves, but less than declared, and why.",
+    "",
+    "Each has one of these reasons; Events and metrics use the same words.",
+    "",
+    "| reason | what to do |",
+    "| - | - |",
+    ...rows,
+    "",
+  ].join("\n");
+}

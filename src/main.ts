@@ -68,6 +68,7 @@ async function main(): Promise<number> {
       return 0;
     }
     log = createLog({ level: settings.logLevel, name: "holdfast" });
+    log.info({ uptimeMs: Math.round(performance.now()), namespaces: settings.namespaces }, "starting");
     await run(settings, log);
     return 0;
   } catch (error) {

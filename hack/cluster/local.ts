@@ -133,6 +133,7 @@ async function start(progress: Progress): Promise<void> {
       hostAddress: network.nodeAddress,
       serviceCidr: network.serviceCidr,
       podCidr: network.podCidr,
+      auditLog: true,
       progress,
       detached: true,
     }),

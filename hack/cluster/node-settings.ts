@@ -6,6 +6,7 @@ export const stateDirectory = "/var/lib/holdfast-cluster";
 
 export const paths = {
   controlPlane: join(stateDirectory, "control-plane"),
+  auditLog: join(stateDirectory, "control-plane/log/audit.log"),
   kubeconfig: join(stateDirectory, "kubeconfig"),
   node: join(stateDirectory, "node"),
   log: join(stateDirectory, "node/log"),
