@@ -75,7 +75,8 @@ describe("the operator's permissions", () => {
         ...allow("databases.holdfast.dev/status", "patch"),
         ...allow("databases.holdfast.dev/finalizers", "update"),
         ...allow("clusterroles.rbac.authorization.k8s.io holdfast-instance", "bind"),
-        ...allow("pods", "get", "list", "watch"),
+        // Orphaned ones are removed when their Database is.
+        ...allow("pods", "get", "list", "watch", "delete"),
         ...allow("endpoints", "get", "list", "watch", "delete"),
         ...allow("events.events.k8s.io", "create", "patch"),
       ].toSorted(),

@@ -45,8 +45,9 @@ export const reasons = {
   AddingInstances: "Wait. If it does not end, look at the Events of the Pods that the message names.",
   RetiringInstances: "Wait: instances are removed one at a time.",
   RollingOut: "Wait: Pods are replaced one at a time, the primary last.",
+  ResizingVolumes: "Wait. If it does not end, look at the Events of the volumes that the message names.",
   Provisioning: "Wait: role and database are being created.",
-  Deleting: "Wait: the message says for what. See docs/operations.md if it does not end.",
+  Deleting: "Wait: the message says for what.",
   Paused: "Set spec.paused to false when Holdfast may act again.",
 
   // Serving, but less than declared, or not serving.

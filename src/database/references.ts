@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { Secret, type Cache, type KubeClient } from "../runtime/index.ts";
 import type { Database } from "./api.ts";
-import { internalKeys, labels, namesOf } from "./names.ts";
+import { annotations, internalKeys, labels, namesOf } from "./names.ts";
 
 /** The generated passwords of a Database, by what they are for. */
 export type Credentials = Readonly<Record<keyof typeof internalKeys, string>>;
@@ -40,7 +40,10 @@ export async function readReferences(database: Readonly<Database>, context: Refe
   const internal = await readSecret(database, namesOf(database.metadata.name).internalSecret, context);
   const password = reference && (await readSecret(database, reference.name, context));
   return {
-    internal: internal === undefined ? { type: "new", credentials: generateCredentials() } : credentialsOf(internal),
+    internal:
+      internal === undefined
+        ? { type: "new", credentials: generateCredentials() }
+        : credentialsOf(internal, database.metadata.uid),
     password: reference ? passwordOf(password, reference.name, reference.key ?? "password") : { type: "none" },
   };
 }
@@ -64,10 +67,13 @@ async function readSecret(
   return cache.get(Secret, ref) ?? (await client.get(Secret, ref, signal === undefined ? {} : { signal }));
 }
 
-/** The passwords in `orders-internal`, or why they cannot be used. Pure. */
-export function credentialsOf(secret: Readonly<Secret>): InternalSecret {
-  const { name } = secret.metadata;
-  if (!isOurs(secret)) {
+/**
+ * The passwords in `orders-internal`, or why they cannot be used. Pure.
+ * @param uid of the Database: one that lost its label is known by its owner's uid, and gets the label back
+ */
+export function credentialsOf(secret: Readonly<Secret>, uid?: string): InternalSecret {
+  const { name, annotations: marks } = secret.metadata;
+  if (!isOurs(secret) && (uid === undefined || marks?.[annotations.ownerUid] !== uid)) {
     return { type: "unusable", message: `Secret ${name} exists and was not made by Holdfast` };
   }
   const entries = Object.entries(internalKeys).map(([use, key]) => [use, decode(secret.data?.[key])] as const);

@@ -5,7 +5,7 @@ import { reservedDatabases, reservedRoles } from "../postgres/roles.ts";
 import { imageOf, versions } from "../postgres/versions.ts";
 import { InvalidSpec, type Database, type DatabaseSpec } from "./api.ts";
 import { primaryOf, type Instance } from "./instances.ts";
-import { annotations, fieldManager, instanceName } from "./names.ts";
+import { annotations, fieldManager, instanceName, namesOf } from "./names.ts";
 import { larger } from "./quantity.ts";
 import type { Credentials, References } from "./references.ts";
 
@@ -69,7 +69,7 @@ export function resolve(
 ): ResolvedDatabase {
   const { metadata, spec } = database;
   const { name, namespace = "", uid = "" } = metadata;
-  const credentials = resolveCredentials(references);
+  const credentials = resolveCredentials(name, references, instances);
   const { numbers, takingUp } = chooseInstances(uid, spec.replicas ?? 1, instances);
   return {
     name,
@@ -109,8 +109,16 @@ function resolveImage(spec: DatabaseSpec, instances: readonly Instance[], { imag
   );
 }
 
-function resolveCredentials({ internal }: References): Credentials {
+/** New passwords would not open volumes that were made with others: the Secret is there before the first volume. */
+function resolveCredentials(name: string, { internal }: References, instances: readonly Instance[]): Credentials {
   if (internal.type === "unusable") throw new InvalidSpec("CredentialsUnusable", internal.message);
+  const volumes = instances.filter((instance) => !instance.retired && hasVolume(instance));
+  if (internal.type === "new" && volumes.length > 0) {
+    throw new InvalidSpec(
+      "CredentialsUnusable",
+      `Secret ${namesOf(name).internalSecret} is gone, with the passwords of ${volumes.map((v) => v.name).join(", ")}`,
+    );
+  }
   return internal.credentials;
 }
 
@@ -212,8 +220,9 @@ function chooseInstances(
       );
     }
     const first = marked.filter(hasVolume).map(numberOf);
-    const alone = running.length + first.length > 0 ? [...running, ...first] : waiting.slice(0, 1).map(numberOf);
-    return { numbers: sorted(alone), takingUp: alone.length < replicas };
+    const known = sorted([...running, ...first]);
+    const alone = known.length > 0 ? known : waiting.slice(0, 1).map(numberOf);
+    return { numbers: alone, takingUp: alone.length < replicas };
   }
 
   const used = new Set(instances.map(numberOf));

@@ -42,7 +42,7 @@ export function planRollout(database: Readonly<Database>, instances: readonly In
   if (staying.length <= replicas || primary === undefined) return undefined;
   const [candidate] = staying
     .filter((instance) => instance !== primary)
-    .sort((a, b) => Number(a.streaming) - Number(b.streaming) || b.number - a.number);
+    .toSorted((a, b) => Number(a.streaming) - Number(b.streaming) || b.number - a.number);
   return candidate === undefined ? undefined : { type: "retire", instance: candidate };
 }
 

@@ -22,6 +22,7 @@ import {
 import { children, type AppliedDatabase } from "./children/index.ts";
 import { primaryOf, type Instance } from "./instances.ts";
 import { databaseSelector, namesOf, ports, serviceHost } from "./names.ts";
+import { amountOf } from "./quantity.ts";
 import type { ResolvedDatabase } from "./resolve.ts";
 
 /** What one pass found out. What it did not come to is absent. */
@@ -193,7 +194,7 @@ function available({ known, deleting, primary, hadPrimary, existing }: View, pas
   const pods = existing.map(describe);
   const states = pods.length === 0 ? "no instance exists yet" : pods.join(", ");
   if (pass.resolved?.takingUp === true) {
-    return no({ reason: "TakingUpVolumes", message: `the last primary starts alone: ${states}` });
+    return no({ reason: "TakingUpVolumes", message: `others start when one leads: ${states}` });
   }
   return no({ reason: hadPrimary ? "NoPrimary" : "WaitingForPrimary", message: `no primary: ${states}` });
 }
@@ -222,7 +223,7 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
   if (!known || pass.resolved === undefined) return undefined;
   const states = idle.map(describe).join(", ");
   if (pass.resolved.takingUp && primary === undefined) {
-    return { reason: "TakingUpVolumes", message: `the last primary starts alone: ${states}` };
+    return { reason: "TakingUpVolumes", message: `others start when one leads: ${states}` };
   }
   if (!hadPrimary)
     return { reason: "Creating", message: states === "" ? "making the first instances" : `starting: ${states}` };
@@ -238,9 +239,13 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
     const many = `${staying.length} instances for ${declared}`;
     return { reason: "RetiringInstances", message: going === "" ? many : `removing ${going}` };
   }
-  const old = staying.filter((instance) => !instance.runsCurrentTemplate);
+  const old = staying.filter((instance) => !instance.runsCurrentTemplate || wasJustChanged(instance, pass));
   if (old.length > 0)
     return { reason: "RollingOut", message: `not as declared yet: ${old.map(({ podName }) => podName).join(", ")}` };
+  const growing = staying.filter((instance) => isGrowing(instance, pass));
+  if (growing.length > 0) {
+    return { reason: "ResizingVolumes", message: `growing: ${growing.map(({ name }) => name).join(", ")}` };
+  }
   const pending = staying.filter((instance) => instance.pendingRestart);
   if (pending.length > 0) {
     const pods = pending.map(({ podName }) => podName).join(", ");
@@ -250,6 +255,19 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
     return { reason: "Provisioning", message: "role, database and parameters are not known to be as declared yet" };
   }
   return undefined;
+}
+
+/** This pass itself has changed its template: what the cache said of it before is about another one. */
+function wasJustChanged({ name, statefulSet }: Instance, { applied }: Pass): boolean {
+  const written = applied?.statefulSets?.find(({ metadata }) => metadata.name === name);
+  return written !== undefined && written.metadata.generation !== statefulSet?.metadata.generation;
+}
+
+/** The volume is bound and smaller than what is asked for. */
+function isGrowing({ name }: Instance, { applied }: Pass): boolean {
+  const volume = applied?.persistentVolumeClaims?.find(({ metadata }) => metadata.name === name);
+  const [asked, there] = [volume?.spec?.resources?.requests?.["storage"], volume?.status?.capacity?.["storage"]];
+  return asked !== undefined && there !== undefined && amountOf(String(there)) < amountOf(String(asked));
 }
 
 function deletion({ progress }: Pass): Remark {

@@ -12,6 +12,8 @@ const serverSignature = "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
 const pencil =
   "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
 
+const hmac = (key: Buffer): Buffer => createHmac("sha256", key).update(exchange).digest();
+
 describe("a verifier", () => {
   test("has the form that PostgreSQL stores", () => {
     expect(scramVerifier("pencil", { salt })).toBe(pencil);
@@ -19,7 +21,6 @@ describe("a verifier", () => {
 
   test("accepts the client of RFC 7677 and answers it as the server there does", () => {
     const [, storedKey = "", serverKey = ""] = /\$([^$:]+):([^:]+)$/.exec(scramVerifier("pencil", { salt })) ?? [];
-    const hmac = (key: Buffer): Buffer => createHmac("sha256", key).update(exchange).digest();
     const stored = Buffer.from(storedKey, "base64");
     const clientKey = hmac(stored).map((byte, index) => byte ^ (clientProof[index] ?? 0));
     expect(createHash("sha256").update(clientKey).digest()).toEqual(stored);

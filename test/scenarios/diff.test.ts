@@ -107,8 +107,8 @@ function variants(before: unknown, content: unknown): unknown[] {
   if (!isRecord(before) || !isRecord(content)) return before === content ? [] : [content];
   return [...new Set([...Object.keys(before), ...Object.keys(content)])].flatMap((name) => {
     const { [name]: value, ...rest } = before;
-    if (!(name in content)) return [rest];
-    if (!(name in before)) return [{ ...before, [name]: content[name] }];
+    if (!Object.hasOwn(content, name)) return [rest];
+    if (!Object.hasOwn(before, name)) return [{ ...before, [name]: content[name] }];
     return variants(value, content[name]).map((changed) => ({ ...before, [name]: changed }));
   });
 }

@@ -93,10 +93,11 @@ describe("removing", () => {
   });
 });
 
+const never = (): Promise<"done"> => Promise.reject(new Error("cleanup of a living object"));
+
 test("a whole life: added first, present, kept while cleanup waits or fails, removed at the end", async () => {
   const step = async (cleanup: () => Promise<"done" | "waiting">): Promise<string> =>
     finalize(Shop, (await live())!, ours, cleanup, world.context);
-  const never = (): Promise<"done"> => Promise.reject(new Error("cleanup of a living object"));
 
   expect(await step(never)).toBe("added");
   expect(await step(never)).toBe("present");

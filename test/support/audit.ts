@@ -1,5 +1,5 @@
 // Who asked what of the API server, from its audit log: calls are counted by the server, never self-reported.
-import { readFile } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 
 export interface Call {
   readonly user: string;
@@ -29,10 +29,18 @@ export const isEvent = (call: Call): boolean => call.resource === "events.events
 /** An object came into being by this call. */
 export const isCreation = (call: Call): boolean => isWrite(call) && call.code === 201;
 
-/** All finished calls about objects of one namespace, oldest first. */
-export async function readCalls(auditLogPath: string, namespace: string, user?: string): Promise<Call[]> {
+/** Where the log ends now: what is asked later stands behind. */
+export async function auditLogEnd(auditLogPath: string): Promise<number> {
+  return (await stat(auditLogPath)).size;
+}
+
+/**
+ * All finished calls about objects of one namespace, oldest first.
+ * @param from an `auditLogEnd` of before the namespace existed: the log of a whole run is long
+ */
+export async function readCalls(auditLogPath: string, namespace: string, user?: string, from = 0): Promise<Call[]> {
   const calls: Call[] = [];
-  for (const line of (await readFile(auditLogPath, "utf8")).split("\n")) {
+  for (const line of (await readFrom(auditLogPath, from)).split("\n")) {
     if (!line.includes(`"${namespace}"`)) continue;
     const event = JSON.parse(line) as AuditEvent;
     const { objectRef } = event;
@@ -52,4 +60,16 @@ export async function readCalls(auditLogPath: string, namespace: string, user?: 
     if (user === undefined || call.user === user) calls.push(call);
   }
   return calls;
+}
+
+async function readFrom(path: string, from: number): Promise<string> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(Math.max(0, size - from));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
+    return buffer.toString("utf8", 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }

@@ -1,6 +1,6 @@
 // A client that counts its writes and, at a chosen one, lets the operator die or the answer be lost.
 import { ApiError, type KubeClient } from "../../src/runtime/index.ts";
-import { keyOf, refTo, resourceName, type Kind, type KubeObject, type Ref } from "../../src/runtime/kube/object.ts";
+import { keyOf, refTo, resourceName, type Kind, type Ref } from "../../src/runtime/kube/object.ts";
 
 /**
  * before: killed before the write is sent. after: killed when it has been applied. answerLost: it is applied, the operator
@@ -18,13 +18,19 @@ export interface CrashPoint {
 export interface CountingClient extends KubeClient {
   /** "apply statefulsets.apps shop/orders-1", in order; Events and leases are not counted. */
   readonly writes: readonly string[];
+  /** The write at which it happened. */
+  readonly crashed: string | undefined;
+  /** Counts from here on, up to the crash point if there is one. */
+  arm(crash?: CrashPoint): void;
 }
 
 /**
  * @param kill called once at the crash point; from then on every call of this client fails as for a dead process
  */
-export function countingClient(inner: KubeClient, kill: () => void, crash?: CrashPoint): CountingClient {
+export function countingClient(inner: KubeClient, kill: () => void): CountingClient {
   const writes: string[] = [];
+  let crash: CrashPoint | undefined;
+  let crashed: string | undefined;
   let dead = false;
 
   const assertAlive = (): void => {
@@ -39,25 +45,32 @@ export function countingClient(inner: KubeClient, kill: () => void, crash?: Cras
   async function write<R>(verb: string, kind: Kind, ref: Ref, send: () => Promise<R>): Promise<R> {
     assertAlive();
     if (kind.plural === "events" || kind.plural === "leases") return send();
-    writes.push(`${verb} ${resourceName(kind)} ${keyOf(ref)}`);
+    const what = `${verb} ${resourceName(kind)} ${keyOf(ref)}`;
+    writes.push(what);
     if (crash === undefined || writes.length !== crash.write) return send();
+    crashed = what;
     if (crash.mode === "before") return die();
-    const answer = await send();
+    await send();
     if (crash.mode === "after") return die();
-    void answer;
     throw noAnswer("connection reset before the answer arrived");
   }
 
-  const named = (object: KubeObject): Ref => refTo(object);
   return {
     writes,
+    get crashed() {
+      return crashed;
+    },
+    arm: (at) => {
+      writes.length = 0;
+      crash = at;
+    },
     get: async (...call) => (assertAlive(), inner.get(...call)),
     list: async (...call) => (assertAlive(), inner.list(...call)),
     watch: (...call) => (assertAlive(), inner.watch(...call)),
-    create: (kind, body, options) => write("create", kind, named(body), () => inner.create(kind, body, options)),
-    apply: (kind, body, options) => write("apply", kind, named(body), () => inner.apply(kind, body, options)),
+    create: (kind, body, options) => write("create", kind, refTo(body), () => inner.create(kind, body, options)),
+    apply: (kind, body, options) => write("apply", kind, refTo(body), () => inner.apply(kind, body, options)),
     applyStatus: (kind, body, options) =>
-      write("applyStatus", kind, named(body), () => inner.applyStatus(kind, body, options)),
+      write("applyStatus", kind, refTo(body), () => inner.applyStatus(kind, body, options)),
     patch: (kind, ref, patch, options) => write("patch", kind, ref, () => inner.patch(kind, ref, patch, options)),
     delete: (kind, ref, options) => write("delete", kind, ref, () => inner.delete(kind, ref, options)),
   };

@@ -17,6 +17,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
       progress,
       unsafeNoFsync: true,
       auditLog: true,
+      // In one file: the tests read it while it grows, and by default it is set aside at 100 MB.
+      extraFlags: { "kube-apiserver": ["--audit-log-maxsize=4096"] },
     });
     await progress.stage("CRDs", () => installCrds(controlPlane.admin));
     const { url, adminKubeconfigPath } = controlPlane;

@@ -23,12 +23,17 @@ import {
   type HttpClient,
   type KubeClient,
   type KubeObject,
+  type LeaseOptions,
   type Ref,
 } from "../../src/runtime/index.ts";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createMetrics } from "../../src/runtime/telemetry/metrics.ts";
+import type { Backoff } from "../../src/runtime/backoff.ts";
+import { auditLogEnd, readCalls, type Call } from "./audit.ts";
 import { FakePostgres } from "./fake-postgres.ts";
+import { watchfulClient } from "./invariants.ts";
 import { startStandIn, type StandIn } from "./stand-in.ts";
 
 export interface OperatorOptions {
@@ -38,6 +43,14 @@ export interface OperatorOptions {
   /** The name of a Lease; none means that this operator is the only one. */
   readonly lease?: string;
   readonly identity?: string;
+  /** How long after a failure it is tried again. */
+  readonly backoff?: Backoff;
+  /** Another ServiceAccount with the same rights, so that the audit log tells operators apart. Default "holdfast". */
+  readonly account?: string;
+  /** Where the API server is reached, e.g. through a proxy. */
+  readonly server?: string;
+  /** Of the lease, where there is one. */
+  readonly leaseTimes?: Pick<LeaseOptions, "leaseDurationMs" | "renewDeadlineMs" | "retryPeriodMs">;
 }
 
 export interface RunningOperator {
@@ -65,6 +78,8 @@ export interface Scenario extends AsyncDisposable {
   /** Waits until Ready is true for the newest generation. */
   ready(name?: string): Promise<Database>;
   remove(name?: string): Promise<void>;
+  /** What the API server was asked about this namespace, by everybody or by one user. */
+  calls(user?: string): Promise<Call[]>;
 }
 
 let counter = 0;
@@ -78,12 +93,9 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
   });
   await installChart(controlPlane);
   await admin.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
-  // One account a scenario, so that the audit log tells them apart.
-  const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "holdfast", namespace } } as const;
-  await admin.create(ServiceAccount, account);
-  await bindOperator(controlPlane, namespace);
-  const kubeconfig = join(directory, "operator.kubeconfig");
-  await writeFile(kubeconfig, await controlPlane.serviceAccountKubeconfig({ namespace, name: "holdfast" }));
+  const auditFrom = await auditLogEnd(controlPlane.auditLogPath);
+  const kubeconfigs = new Map<string, Promise<string>>();
+  const violations: string[] = [];
 
   const hosts = new Map<string, string>();
   const postgres = new FakePostgres((host) => hosts.get(host) ?? host);
@@ -93,6 +105,24 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     else postgres.replicas.delete(ip);
   });
   const operators = new Set<RunningOperator>();
+
+  /** One account a scenario, or more, so that the audit log tells operators apart. */
+  async function kubeconfigOf(account: string): Promise<string> {
+    const metadata = { name: account, namespace };
+    await admin.create(ServiceAccount, { apiVersion: "v1", kind: "ServiceAccount", metadata });
+    await bindOperator(controlPlane, metadata);
+    return controlPlane.serviceAccountKubeconfig(metadata);
+  }
+
+  /** @returns the path of a kubeconfig for this account, and this address of the API server */
+  async function writeKubeconfig({ account = "holdfast", server }: OperatorOptions): Promise<string> {
+    const known = kubeconfigs.get(account) ?? kubeconfigOf(account);
+    kubeconfigs.set(account, known);
+    const path = join(directory, `${account}-${counter++}.kubeconfig`);
+    const text = await known;
+    await writeFile(path, server === undefined ? text : text.replaceAll(controlPlane.url, server));
+    return path;
+  }
 
   const database = (name = "orders"): Promise<Database | undefined> => admin.get(Database, { namespace, name });
 
@@ -105,7 +135,8 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     operatorUser: `system:serviceaccount:${namespace}:holdfast`,
     database,
     start: async (options = {}) => {
-      const operator = await startOperator(kubeconfig, namespace, postgres, options);
+      const wrap = (client: KubeClient): KubeClient => (options.wrap ?? ((same) => same))(watchfulClient(client, violations));
+      const operator = await startOperator(await writeKubeconfig(options), namespace, postgres, { ...options, wrap });
       operators.add(operator);
       return operator;
     },
@@ -129,11 +160,13 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
       const object = await database(name);
       if (object !== undefined) await admin.delete(Database, refTo(object), { uid: object.metadata.uid ?? "" });
     },
+    calls: (user) => readCalls(controlPlane.auditLogPath, namespace, user, auditFrom),
     [Symbol.asyncDispose]: async () => {
       for (const operator of operators) operator.kill();
       await standIn.stop();
       admin.close();
       await rm(directory, { recursive: true, force: true });
+      if (violations.length > 0) throw new Error(`the operator did what it never may: ${violations.join("; ")}`);
     },
   };
 }
@@ -176,7 +209,7 @@ async function startOperator(
   postgres: FakePostgres,
   options: OperatorOptions,
 ): Promise<RunningOperator> {
-  const { resyncEveryMs = 600_000, lease, wrap = (client) => client } = options;
+  const { resyncEveryMs = 600_000, lease, leaseTimes, backoff, wrap = (client) => client } = options;
   const http = createHttpClient({ connection: await kubeconfigConnection({ path: kubeconfig }), userAgent: "holdfast" });
   const stopping = new AbortController();
   const manager = createManager({
@@ -185,13 +218,15 @@ async function startOperator(
     log: createLog({ level: process.env["HOLDFAST_TEST_LOG"] ?? "silent", name: "holdfast" }),
     namespaces: [namespace],
     ...(options.identity === undefined ? {} : { identity: options.identity }),
-    leaderElection: lease === undefined ? false : { namespace, name: lease },
+    leaderElection: lease === undefined ? false : { namespace, name: lease, ...leaseTimes },
     telemetry: false,
+    // Many operators live in this process, whose own metrics would be collected for each.
+    metrics: createMetrics({ process: false }),
     freeze: true,
     shutdownTimeoutMs: 5_000,
   });
-  manager.controller(
-    databaseController({
+  manager.controller({
+    ...databaseController({
       operator: {
         settings: { images: {}, instanceClusterRole: "holdfast-instance" },
         ports: { postgres: postgres.postgres, patroni: postgres.patroni },
@@ -203,7 +238,8 @@ async function startOperator(
       concurrency: 4,
       resyncEveryMs,
     }),
-  );
+    ...(backoff === undefined ? {} : { backoff }),
+  });
   const ended = manager.run(stopping.signal);
   ended.catch(() => undefined);
   return {
@@ -221,34 +257,38 @@ async function startOperator(
   };
 }
 
-let installed: Promise<void> | undefined;
+const installed = new Map<string, Promise<void>>();
 
-/** The chart's ClusterRoles, once a process; its account and bindings are made for each scenario. */
+/** The chart's ClusterRoles, once for each API server; account and bindings are made for each scenario. */
 function installChart(controlPlane: ControlPlane): Promise<void> {
-  installed ??= (async () => {
+  const install = async (): Promise<void> => {
     for (const object of await renderChart()) {
       if (object.kind !== "ClusterRole") continue;
       const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${object.metadata.name}?fieldManager=chart&force=true`;
       await apiCall(controlPlane.admin, "PATCH", path, object, { contentType: "application/apply-patch+yaml" });
     }
-  })();
-  return installed;
+  };
+  const installing = installed.get(controlPlane.url) ?? install();
+  installed.set(controlPlane.url, installing);
+  return installing;
 }
 
-/** The chart's bindings, for the account of this scenario. */
-async function bindOperator({ admin }: ControlPlane, namespace: string): Promise<void> {
-  const subjects = [{ kind: "ServiceAccount", name: "holdfast", namespace }];
+/** The chart's roles and bindings, for an account of a scenario. */
+async function bindOperator({ admin }: ControlPlane, account: { namespace: string; name: string }): Promise<void> {
+  const { namespace, name: user } = account;
+  const subjects = [{ kind: "ServiceAccount", ...account }];
   const contentType = "application/apply-patch+yaml";
   for (const object of await renderChart()) {
     if (object.kind === "ClusterRoleBinding") {
-      const body = { ...object, metadata: { name: `${object.metadata.name}-${namespace}` }, subjects };
+      const body = { ...object, metadata: { name: `${object.metadata.name}-${namespace}-${user}` }, subjects };
       const path = `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${body.metadata.name}?fieldManager=chart`;
       await apiCall(admin, "PATCH", path, body, { contentType });
     }
     if (object.kind === "Role" || object.kind === "RoleBinding") {
       const plural = object.kind === "Role" ? "roles" : "rolebindings";
-      const body = { ...object, metadata: { name: object.metadata.name, namespace }, ...(object.kind === "Role" ? {} : { subjects }) };
-      const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/${plural}/${object.metadata.name}?fieldManager=chart`;
+      const name = object.kind === "Role" ? object.metadata.name : `${object.metadata.name}-${user}`;
+      const body = { ...object, metadata: { name, namespace }, ...(object.kind === "Role" ? {} : { subjects }) };
+      const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/${plural}/${name}?fieldManager=chart`;
       await apiCall(admin, "PATCH", path, body, { contentType });
     }
   }

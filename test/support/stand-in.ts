@@ -2,8 +2,9 @@
 // It only marks objects as those would (bound volumes, ready Pods, roles, the leader's Endpoints). Everything else is real.
 import { Endpoints, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from "../../src/runtime/kube/kinds.ts";
 import type { KubeClient } from "../../src/runtime/kube/client.ts";
-import type { KubeObject } from "../../src/runtime/kube/object.ts";
+import type { Kind, KubeObject } from "../../src/runtime/kube/object.ts";
 import { refTo } from "../../src/runtime/kube/object.ts";
+import { Informer } from "../../src/runtime/kube/informer.ts";
 
 const fieldManager = "stand-in";
 const storageClassName = "standard";
@@ -13,6 +14,8 @@ const roleLabel = "holdfast.dev/role";
 export interface StandIn {
   /** Pods for which this answers true stay pending: a way to hold an instance back. */
   holdBack(test: (pod: Pod) => boolean): void;
+  /** While nobody leads, only the Pod of this name may win; by default the first by name that is there. */
+  preferLeader(pod: string): void;
   /** Names the leader of a database, as the Endpoints do. */
   leaderOf(namespace: string, database: string): Promise<string | undefined>;
   stop(): Promise<void>;
@@ -32,26 +35,47 @@ export async function startStandIn(
   onMember: (member: Member) => void = () => undefined,
 ): Promise<StandIn> {
   const stopped = new AbortController();
-  const state = { held: (_: Pod): boolean => false, ips: new Map<string, string>(), next: 1 };
+  const state = {
+    held: (_: Pod): boolean => false,
+    holds: false,
+    preferred: undefined as string | undefined,
+    ips: new Map<string, string>(),
+    next: 1,
+  };
+  let changed = Promise.withResolvers<void>();
   await ensureStorageClass(client);
+  const watching = [Pod, PersistentVolumeClaim, Endpoints].map((kind) => wakeOnChange(kind as Kind));
   const loop = run();
 
+  /** A look at the world whenever something changed in it; what is held back is let go by nobody's write. */
   async function run(): Promise<void> {
     while (!stopped.signal.aborted) {
+      changed = Promise.withResolvers();
+      let failed = false;
       try {
         await bindVolumes(client, namespace);
         await runPods();
       } catch {
         // The API server may be restarting or an object may have changed under us: the next round sees the world as it is.
+        failed = true;
       }
-      await new Promise((resolve) => setTimeout(resolve, 40));
+      await pause(minimumMs);
+      await Promise.race([changed.promise, pause(failed || state.holds ? minimumMs : 1_000)]);
     }
   }
 
+  function wakeOnChange(kind: Kind): Promise<void> {
+    const informer = new Informer({ client, kind, namespaces: [namespace], onError: () => undefined });
+    informer.subscribe(() => changed.resolve());
+    return informer.run(stopped.signal);
+  }
+
   async function runPods(): Promise<void> {
-    const pods = (await client.list(Pod, { namespace, labels: databaseLabel })).items.filter(
-      (pod) => pod.metadata.deletionTimestamp === undefined && !state.held(pod),
+    const living = (await client.list(Pod, { namespace, labels: databaseLabel })).items.filter(
+      (pod) => pod.metadata.deletionTimestamp === undefined,
     );
+    const pods = living.filter((pod) => !state.held(pod));
+    state.holds = pods.length < living.length;
     for (const pod of pods) await start(pod);
     for (const database of new Set(pods.map((pod) => pod.metadata.labels?.[databaseLabel] ?? ""))) {
       await electAndMark(
@@ -99,7 +123,8 @@ export async function startStandIn(
     const endpoints = await client.get(Endpoints, { namespace, name: database });
     const timeline = Number(endpoints?.metadata.annotations?.["timeline"] ?? "0");
     const leader = pods.find((pod) => pod.metadata.name === endpoints?.metadata.annotations?.["leader"]);
-    const chosen = leader ?? pods.toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name))[0];
+    const candidates = pods.filter(({ metadata }) => (state.preferred ?? metadata.name) === metadata.name);
+    const chosen = leader ?? candidates.toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name))[0];
     if (chosen === undefined) return;
     const currentTimeline = leader === undefined ? timeline + 1 : timeline;
     if (leader === undefined) {
@@ -163,15 +188,25 @@ export async function startStandIn(
   return {
     holdBack: (test) => {
       state.held = test;
+      changed.resolve();
+    },
+    preferLeader: (pod) => {
+      state.preferred = pod;
+      changed.resolve();
     },
     leaderOf: async (inNamespace, database) =>
       (await client.get(Endpoints, { namespace: inNamespace, name: database }))?.metadata.annotations?.["leader"],
     stop: async () => {
       stopped.abort();
-      await loop;
+      changed.resolve();
+      await Promise.all([loop, ...watching]);
     },
   };
 }
+
+/** Between two looks. */
+const minimumMs = 20;
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The body of an apply: who is meant (uid included, so that no namesake is made), and nothing else of the object. */
 function identity<T extends KubeObject>(object: T, fields: { metadata?: object; status?: object }): T {

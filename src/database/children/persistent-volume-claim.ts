@@ -7,6 +7,8 @@ import type { ResolvedDatabase } from "../resolve.ts";
 export const persistentVolumeClaims = {
   kind: PersistentVolumeClaim,
   prune: "never",
+  // A volume whose passwords were never stored could not be opened.
+  needs: ["internalSecret"],
   // Foreground deletion of the Database would take what it owns.
   ownership: "annotation",
   desired: ({ name, namespace, instances }) =>

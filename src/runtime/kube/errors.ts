@@ -93,10 +93,13 @@ export class TerminalError extends Error {
 export class RetryAfterError extends Error {
   override readonly name = "RetryAfterError";
   readonly afterMs: number;
+  /** CamelCase, as of a TerminalError; undefined where it has no name of its own. */
+  readonly reason: string | undefined;
 
-  constructor(message: string, afterMs: number, options?: ErrorOptions) {
+  constructor(message: string, afterMs: number, options: ErrorOptions & { readonly reason?: string } = {}) {
     super(message, options);
     this.afterMs = afterMs;
+    this.reason = options.reason;
   }
 }
 

@@ -173,9 +173,7 @@ export function createEventRecorder(options: EventRecorderOptions): BackgroundEv
     writing = undefined;
   };
 
-  const flush = async (): Promise<void> => {
-    while (writing !== undefined) await writing;
-  };
+  const flush = (): Promise<void> => writing ?? Promise.resolve();
 
   return {
     emit(regarding, note) {

@@ -7,6 +7,9 @@ import type { Access } from "./connection.ts";
 /** Idle connections are dropped before the API server does it (after 90 s): a request on a closing connection is lost. */
 const idleMs = 60_000;
 
+/** Silence on a connection after which the kernel probes the other end: a dead node or a lost route sends no FIN. */
+export const probeAfterMs = 30_000;
+
 export interface Pools {
   readonly requests: http.Agent;
   readonly watches: http.Agent;
@@ -21,7 +24,7 @@ export interface Pools {
 export function createPools(access: Access, options: { secure: boolean; maxConnections: number }): Pools {
   const { secure, maxConnections } = options;
   const create = (limits: http.AgentOptions): http.Agent => {
-    const common = { keepAlive: true, scheduling: "lifo", ...limits } as const;
+    const common = { keepAlive: true, keepAliveMsecs: probeAfterMs, scheduling: "lifo", ...limits } as const;
     const agent = secure ? new https.Agent({ ...common, ...tlsOf(access) }) : new http.Agent(common);
     // By default the name holds every certificate and is built for each request; here an agent has just one server and identity.
     (agent as { getName?: () => string }).getName = () => "";

@@ -17,8 +17,8 @@ export type { CacheListOptions, Key };
 
 /**
  * What became of one object in the cache. Handlers see both sides, so that a moved child wakes both owners.
- * `own`: this is surely the echo of a write that this process made, and nobody else had a part in it. Never set after a
- * relist, where changes of others may have been missed.
+ * `own`: this is surely the echo of a write that this process made, and nobody else had a part in it. Never set by a relist,
+ * where changes of others may have been missed, nor when the echo was faster than the answer.
  */
 export type Delta<T extends KubeObject = KubeObject> =
   | { readonly type: "initial" | "added"; readonly object: Readonly<T>; readonly own?: boolean }
@@ -87,9 +87,12 @@ export class Store<T extends KubeObject> {
     const before = this.#synced.get(namespace);
     const listed = new Map(items.map((item) => [keyOf(refTo(item)), this.#prepare(item)] as const));
     this.#synced.set(namespace, resourceVersion);
-    this.#ownVersions.clear();
     const touched = new Set([...listed.keys(), ...this.#ahead.keys()]);
-    if (isNewer(before, resourceVersion)) this.#ahead.clear();
+    if (isNewer(before, resourceVersion)) {
+      this.#ahead.clear();
+      this.#ownVersions.clear();
+    }
+    this.#forgetOwn(resourceVersion);
 
     const deltas: Delta<T>[] = [];
     for (const [key, old] of this.#told) {
@@ -192,9 +195,13 @@ export class Store<T extends KubeObject> {
   #advance(version: string, namespace: string): void {
     this.#synced.set(namespace, version);
     if (this.#nextOwn === undefined || isNewer(this.#nextOwn, version)) return;
-    for (const own of this.#ownVersions.keys()) if (isTold(own, version)) this.#ownVersions.delete(own);
+    this.#forgetOwn(version);
     for (const key of this.#ahead.keys()) this.#settle(key);
     this.#findNextOwn();
+  }
+
+  #forgetOwn(upTo: string): void {
+    for (const version of this.#ownVersions.keys()) if (isTold(version, upTo)) this.#ownVersions.delete(version);
   }
 
   #findNextOwn(): void {

@@ -4,7 +4,7 @@ import * as https from "node:https";
 import { readBody, readHead } from "./answer.ts";
 import type { Access, Connection } from "./connection.ts";
 import { ApiError } from "./errors.ts";
-import { createPools, isSameIdentity, type Pools } from "./pools.ts";
+import { createPools, isSameIdentity, type Pools, probeAfterMs } from "./pools.ts";
 
 /** What became of one request, for metrics. `code` is the HTTP status, or "<error>" when no answer came. */
 export interface CompletedRequest {
@@ -50,9 +50,6 @@ export interface Transport {
 }
 
 type Reader<T> = (answer: http.IncomingMessage, call: string) => Promise<T>;
-
-/** Silence on a connection after which the kernel probes the other end: a dead node or a lost route sends no FIN. */
-const probeAfterMs = 30_000;
 
 export function createTransport(options: TransportOptions): Transport {
   const { connection, metrics, requestTimeoutMs = 30_000, maxConnections = 16 } = options;
@@ -108,6 +105,7 @@ export function createTransport(options: TransportOptions): Transport {
       signal?.addEventListener("abort", onAbort, { once: true });
 
       outgoing.once("socket", (socket) => {
+        // The agent does this only for connections that wait for their next use, a watch never does.
         if (!outgoing.reusedSocket) socket.setKeepAlive(true, probeAfterMs);
       });
       outgoing.on("error", (cause: NodeJS.ErrnoException) => {

@@ -18,15 +18,17 @@ export function watchdog(clock: Clock, parent: AbortSignal, wholeMs: number): Wa
   const endAt = clock.now() + wholeMs;
   let heardAt = clock.now();
   let silenceMs = Infinity;
-  let cancel = (): void => undefined;
+  let cancel: (() => void) | undefined;
 
   // The timer is not moved for each frame: when it goes off, it looks how long it still has to wait.
   const wait = (): void => {
-    cancel();
+    cancel?.();
     const dueAt = Math.min(endAt, heardAt + silenceMs);
     cancel = clock.after(dueAt - clock.now(), () => {
-      if (clock.now() < Math.min(endAt, heardAt + silenceMs)) return wait();
-      controller.abort(new Error(`nothing was heard for ${Math.round((clock.now() - heardAt) / 1_000)} s`));
+      const now = clock.now();
+      if (now < Math.min(endAt, heardAt + silenceMs)) return wait();
+      const silentSeconds = Math.round((now - heardAt) / 1_000);
+      controller.abort(new Error(`the connection had to be ended; nothing was heard for ${silentSeconds} s`));
     });
   };
   const onAbort = (): void => controller.abort(parent.reason);
@@ -43,7 +45,7 @@ export function watchdog(clock: Clock, parent: AbortSignal, wholeMs: number): Wa
       wait();
     },
     stop() {
-      cancel();
+      cancel?.();
       parent.removeEventListener("abort", onAbort);
     },
   };

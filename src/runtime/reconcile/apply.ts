@@ -16,7 +16,10 @@ import { lookUp, parsePath, pointerTo } from "./paths.ts";
 
 /** What can be said about how objects of a child are written. */
 export interface Handling {
-  /** "createOnce": content is never written again after the creation (generated Secrets). Default "apply". */
+  /**
+   * "createOnce": content is never written again after the creation (generated Secrets); labels and annotations are.
+   * Default "apply".
+   */
   readonly mode?: "apply" | "createOnce";
   /**
    * What to do when the API server refuses a change of an immutable field. Default "refuse": a TerminalError `ImmutableField`.
@@ -82,8 +85,8 @@ export async function apply<T extends KubeObject>(
   const ref = refTo(intent);
   const live: Readonly<T> | undefined = context.cache.get(kind, ref) ?? (await client.get(kind, ref, { signal }));
   if (live === undefined) return create(intent, kind, owner, handling, config, context);
-  refuseForeign(live, kind, owner, config);
-  if (handling.mode === "createOnce") return unchanged<T>(live);
+  requireOurs(live, kind, owner, config);
+  if (handling.mode === "createOnce") return keepMarks(intent, live, kind, owner, config, context);
 
   const differences = diff(intent, live, config.fieldManager, handling);
   if (differences.length === 0) return unchanged<T>(live);
@@ -126,6 +129,34 @@ async function create<T extends KubeObject>(
       : await client.apply(kind, intent, { fieldManager, force: true, signal });
   tell(owner, kind, object, "Created", "", context);
   return { result: "created", object: object as Applied<T>, paths: [] };
+}
+
+/** Without its marks it would be nobody's: neither watched, nor taken up, nor removed with its owner. */
+async function keepMarks<T extends KubeObject>(
+  { metadata: wanted }: T,
+  live: Readonly<T>,
+  kind: Kind<T>,
+  owner: Owner,
+  { fieldManager }: ApplyConfig,
+  context: ApplyContext,
+): Promise<Change<T>> {
+  const lacking = (["labels", "annotations"] as const).flatMap((field) =>
+    Object.entries(wanted[field] ?? {})
+      .filter(([name, value]) => live.metadata[field]?.[name] !== value)
+      .map(([name, value]) => ({ field, name, value })),
+  );
+  if (lacking.length === 0) return unchanged<T>(live);
+  const absent = new Set(lacking.map(({ field }) => field).filter((field) => live.metadata[field] === undefined));
+  const patch = [
+    ...[...absent].map((field) => ({ op: "add", path: pointerTo(["metadata", field]), value: {} }) as const),
+    ...lacking.map(
+      ({ field, name, value }) => ({ op: "add", path: pointerTo(["metadata", field, name]), value }) as const,
+    ),
+  ];
+  const object = await patchGuarded(context.client, kind, live, patch, { fieldManager, signal: context.signal });
+  const paths = lacking.map(({ field, name }) => `metadata.${field}[${name}]`);
+  tell(owner, kind, object, "Updated", `: ${summary(paths)}`, context);
+  return { result: "updated", object: object as Applied<T>, paths };
 }
 
 /** With the uid in the body, an object that has gone meanwhile is a conflict and is not brought back by mistake. */
@@ -177,7 +208,8 @@ async function recreate<T extends KubeObject>(
 /** The deletion itself wakes the owner; this is only for a deletion that nobody watches. */
 const goneAfterMs = 10_000;
 
-function refuseForeign(live: Readonly<KubeObject>, kind: Kind, owner: Owner, marks: Marks): void {
+/** Ours, and there to stay. */
+function requireOurs(live: Readonly<KubeObject>, kind: Kind, owner: Owner, marks: Marks): void {
   const whose = claim(live, owner, marks);
   if (whose === "foreign") {
     const controller = controllerOf(live);
@@ -217,7 +249,7 @@ async function leaveContestedAlone(
       message: `${problem}: ${other} keeps changing it; left alone for ${Math.ceil(verdict.afterMs / 1000)} s`,
     });
   }
-  throw new RetryAfterError(problem, verdict.afterMs);
+  throw new RetryAfterError(problem, verdict.afterMs, { reason: "Contested" });
 }
 
 /** Not for want of a change of ours: somebody else has written there, or nobody yet. */

@@ -51,7 +51,12 @@ function sameRecord(
   dialect: Dialect,
 ): boolean {
   for (const name of Object.keys(desired)) {
-    if (!Object.hasOwn(live, name)) return false;
+    if (!Object.hasOwn(live, name)) {
+      // Go leaves out an empty list. Not so an empty object: `podSelector: {}` means all, its absence none.
+      const list = desired[name];
+      if (dialect.builtIn && Array.isArray(list) && list.length === 0) continue;
+      return false;
+    }
     if (!sameValue(desired[name], live[name], fieldAt(place, name), dialect)) return false;
   }
   const added = Object.keys(live).filter((name) => !Object.hasOwn(desired, name));

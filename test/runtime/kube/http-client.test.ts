@@ -244,6 +244,16 @@ describe("answers", () => {
   });
 });
 
+/** Answers the first request, and resets the connection on the second. */
+const startStale = () => {
+  let requests = 0;
+  return startStubServer((_, response) => {
+    requests += 1;
+    if (requests === 2) response.socket?.resetAndDestroy();
+    else respondJson(response, 200, configMap());
+  });
+};
+
 describe("time and connections", () => {
   test("requests one after another use one connection", async () => {
     await using server = await startStubServer((_, response) => respondJson(response, 200, configMap()));
@@ -315,16 +325,6 @@ describe("time and connections", () => {
   });
 
   describe("a kept connection that the server closes just as a request comes", () => {
-    /** Answers the first request, and resets the connection on the second. */
-    const startStale = () => {
-      let requests = 0;
-      return startStubServer((_, response) => {
-        requests += 1;
-        if (requests === 2) response.socket?.resetAndDestroy();
-        else respondJson(response, 200, configMap());
-      });
-    };
-
     test("a read is sent again", async () => {
       await using server = await startStale();
       using client = clientOf(server);
@@ -357,22 +357,23 @@ describe("time and connections", () => {
   });
 });
 
-describe("credentials", () => {
-  const withToken = (server: StubServer, tokens: string[]): Partial<HttpClientOptions> => ({
-    connection: {
-      ...server.connection,
-      access: async ({ refresh = false } = {}) => {
-        if (refresh && tokens.length > 1) tokens.shift();
-        return { headers: { Authorization: `Bearer ${tokens[0]}` } };
-      },
+const withToken = (server: StubServer, tokens: string[]): Partial<HttpClientOptions> => ({
+  connection: {
+    ...server.connection,
+    access: async ({ refresh = false } = {}) => {
+      if (refresh && tokens.length > 1) tokens.shift();
+      return { headers: { Authorization: `Bearer ${tokens[0]}` } };
     },
-  });
-  const startGuarded = (valid: string) =>
-    startStubServer((request, response) => {
-      if (request.headers.authorization === `Bearer ${valid}`) respondJson(response, 200, configMap());
-      else respondJson(response, 401, status(401, "Unauthorized"));
-    });
+  },
+});
 
+const startGuarded = (valid: string) =>
+  startStubServer((request, response) => {
+    if (request.headers.authorization === `Bearer ${valid}`) respondJson(response, 200, configMap());
+    else respondJson(response, 401, status(401, "Unauthorized"));
+  });
+
+describe("credentials", () => {
   test("a token that was rotated is read again, and also a write is sent once more: it was not done", async () => {
     await using server = await startGuarded("new");
     using client = clientOf(server, withToken(server, ["old", "new"]));
@@ -413,12 +414,12 @@ async function collect<T>(frames: AsyncIterable<WatchFrame<T>>): Promise<WatchFr
   return collected;
 }
 
-describe("watch", () => {
-  const frame = (version: string, data: Record<string, string> = {}): WatchFrame<ConfigMap> => ({
-    type: "MODIFIED",
-    object: { ...configMap(version), data },
-  });
+const frame = (version: string, data: Record<string, string> = {}): WatchFrame<ConfigMap> => ({
+  type: "MODIFIED",
+  object: { ...configMap(version), data },
+});
 
+describe("watch", () => {
   test("asks for bookmarks, and for what the caller wants", async () => {
     await using server = await startStubServer((_, response) => response.end());
     using client = clientOf(server);

@@ -177,6 +177,17 @@ describe("own deletes", () => {
     expect(store.get(orders)?.metadata.uid).toBe("uid-2");
   });
 
+  test("of what the watch has not told of yet hide it when it does", () => {
+    const store = syncedStore();
+    store.written(at(101), "created");
+    store.deleted(orders, "uid-1");
+    store.change("ADDED", at(101));
+    expect(store.get(orders)).toBeUndefined();
+    store.change("DELETED", at(102));
+    store.change("ADDED", at(103, { uid: "uid-2" }));
+    expect(store.get(orders)?.metadata.uid).toBe("uid-2");
+  });
+
   test("of what is terminating already change nothing: the watch would never tell of it", () => {
     const store = syncedStore(at(5, { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["x"] }));
     store.deleted(orders, "uid-1");
@@ -191,11 +202,12 @@ describe("own deletes", () => {
   });
 });
 
+const entry = (manager: string, second: number): ManagedFieldsEntry => ({
+  manager,
+  time: `2026-01-01T00:00:0${second}Z`,
+});
+
 describe("echoes", () => {
-  const entry = (manager: string, second: number): ManagedFieldsEntry => ({
-    manager,
-    time: `2026-01-01T00:00:0${second}Z`,
-  });
   const echo = (version: number, ...managedFields: ManagedFieldsEntry[]): boolean | undefined => {
     const store = syncedStore(at(5, { managedFields: [entry("holdfast", 1)] }));
     store.written(at(101, { managedFields: structuredClone(managedFields) }), "changed");
@@ -244,12 +256,25 @@ describe("echoes", () => {
     expect(store.change("ADDED", at(101))).toEqual([{ type: "added", object: at(101), own: true }]);
   });
 
+  test("an echo that comes after a list is own, a version that a restored etcd gives out again is not", () => {
+    const store = syncedStore();
+    store.written(at(105), "created");
+    store.written(at(106, { name: "other" }), "created");
+    store.replace([], "104");
+    expect(store.change("ADDED", at(105))).toMatchObject([{ own: true }]);
+    store.replace([], "50");
+    const [delta] = store.change("ADDED", at(106, { name: "other" }));
+    expect(delta).not.toHaveProperty("own");
+  });
+
   test("nothing is own after a relist, since changes of others may have been missed", () => {
     const store = syncedStore();
     store.written(at(101), "created");
     expect(store.replace([at(101)], "101")).toEqual([{ type: "added", object: at(101) }]);
   });
 });
+
+const owner = (uid: string) => [{ apiVersion: "v1", kind: "Database", name: "orders", uid }];
 
 describe("lists", () => {
   test("are the truth even when they lie behind: etcd was restored from a backup", () => {
@@ -270,7 +295,6 @@ describe("lists", () => {
   });
 
   test("can be read by namespace, labels and owner, own writes included", () => {
-    const owner = (uid: string) => [{ apiVersion: "v1", kind: "Database", name: "orders", uid }];
     const store = syncedStore(
       at(1, { name: "a", labels: { app: "orders", tier: "db" }, ownerReferences: owner("owner-1") }),
       at(2, { name: "b", namespace: "bar", labels: { app: "orders" }, ownerReferences: owner("owner-1") }),
@@ -315,7 +339,9 @@ describe("memory", () => {
   });
 
   test("a transform drops what nobody reads, of what is watched and of what is written", () => {
-    const store = new Store<ConfigMap>({ transform: ({ data: _, ...rest }) => rest });
+    const store = new Store<ConfigMap>({
+      transform: ({ apiVersion, kind, metadata }) => ({ apiVersion, kind, metadata }),
+    });
     store.replace([{ ...at(1), data: { large: "x" } }], "10");
     store.written({ ...at(11, { name: "other" }), data: { large: "x" } }, "created");
     for (const object of store.list()) expect(object).not.toHaveProperty("data");

@@ -73,6 +73,11 @@ test("a rotated authority is trusted from the next request on, and the old conne
   while (server.sockets.size > 1) await sleep(1);
 });
 
+const identity = async (user: string): Promise<Access> => {
+  const pair = await issueClientCertificate(authority, { user });
+  return { headers: {}, ca: authority.certificatePem, cert: pair.certificatePem, key: pair.privateKeyPem };
+};
+
 test("a rotated client certificate is used from the next request on; what is under way finishes", async () => {
   const seen: (string | undefined)[] = [];
   const slow = Promise.withResolvers<() => void>();
@@ -82,10 +87,6 @@ test("a rotated client certificate is used from the next request on; what is und
     if (request.url === "/slow") slow.resolve(() => respondJson(response, 200, {}));
     else respondJson(response, 200, {});
   }, tls);
-  const identity = async (user: string): Promise<Access> => {
-    const pair = await issueClientCertificate(authority, { user });
-    return { headers: {}, ca: authority.certificatePem, cert: pair.certificatePem, key: pair.privateKeyPem };
-  };
   using transport = transportTo(server, await identity("operator-1"));
   const call = transport.call({ ...get, path: "/slow" });
   const answer = await slow.promise;

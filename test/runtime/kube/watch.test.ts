@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { KubeClient, WatchFrame } from "../../../src/runtime/kube/client.ts";
+import { sleep } from "../../../src/runtime/clock.ts";
 import { ApiError } from "../../../src/runtime/kube/errors.ts";
 import { ConfigMap } from "../../../src/runtime/kube/kinds.ts";
 import { watchCollection, type WatchSignal } from "../../../src/runtime/kube/watch.ts";
@@ -34,7 +35,7 @@ const refusesStreaming = failure(422, "Invalid");
 
 /** What the API server does with one call: a watch gives these frames and then ends, fails or hangs. */
 type Scripted =
-  | { readonly frames: readonly WatchFrame<ConfigMap>[]; readonly ending: "end" | "hang" | Error }
+  | { readonly frames: readonly WatchFrame<ConfigMap>[]; readonly ending: "end" | "end in time" | "hang" | Error }
   | { readonly page: readonly ConfigMap[]; readonly version: number; readonly more?: string }
   | Error;
 
@@ -70,7 +71,8 @@ function run(...script: Scripted[]) {
       if (!("frames" in step)) throw new Error("the script has a list here");
       yield* step.frames as WatchFrame<never>[];
       if (step.ending instanceof Error) throw step.ending;
-      if (step.ending === "end") return;
+      if (step.ending === "end in time") await sleep(clock, (options.timeoutSeconds ?? 0) * 1_000, options.signal);
+      if (step.ending === "end" || step.ending === "end in time") return;
       await new Promise((_, reject) => {
         const { signal } = options;
         if (signal?.aborted === true) reject(signal.reason as Error);
@@ -222,8 +224,20 @@ describe("a watch", () => {
     expect(world.calls).toEqual([streamList, "watch resourceVersion=12"]);
   });
 
+  test("that lasted until the server ended it forgives the failures before it", async () => {
+    const ended: Scripted = { frames: [], ending: "end in time" };
+    const world = run({ frames: [initialEnd(9)], ending: new Error("reset") }, failure(500), ended, failure(500));
+    await world.clock.advance(460_000);
+    expect(world.told().slice(1)).toEqual(["retry in 800", "retry in 1600", "retry in 800"]);
+  });
+
   test("that the server ends at once, without a frame, counts as failed: it is not asked without end", async () => {
-    const world = run(synced, { frames: [], ending: "end" }, { frames: [], ending: "end" }, { frames: [], ending: "end" });
+    const world = run(
+      synced,
+      { frames: [], ending: "end" },
+      { frames: [], ending: "end" },
+      { frames: [], ending: "end" },
+    );
     await world.clock.advance(13_000);
     expect(world.told().slice(1)).toEqual(["retry in 800", "retry in 1600", "retry in 3200", "retry in 6400"]);
   });

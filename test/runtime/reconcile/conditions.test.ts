@@ -95,6 +95,10 @@ describe("isTrue", () => {
   });
 });
 
+function part(type: string, status: Condition["status"]): NewCondition {
+  return { type, status, reason: `${type}Reason`, message: `why ${type}` };
+}
+
 describe("summarise", () => {
   const options = {
     type: "Ready",
@@ -102,12 +106,6 @@ describe("summarise", () => {
     otherwise: { reason: "AsDeclared", message: "Everything is as declared" },
     observedGeneration: 2,
   } as const;
-  const part = (type: string, status: Condition["status"]): NewCondition => ({
-    type,
-    status,
-    reason: `${type}Reason`,
-    message: `why ${type}`,
-  });
   const allWell = [part("Progressing", "False"), part("Available", "True"), part("Degraded", "False")];
 
   test("is True when every part is healthy", () => {

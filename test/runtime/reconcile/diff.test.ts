@@ -200,14 +200,17 @@ test("a path never tells a value: they may be secret", () => {
   expect(diff(secret, there, "holdfast")).toEqual([{ path: "data.password", type: "unowned" }]);
 });
 
+function shop(cpu: string): KubeObject {
+  const spec = { resources: { limits: { cpu } } };
+  return {
+    apiVersion: "example.org/v1",
+    kind: "Shop",
+    metadata: { name: "orders", namespace: "shop" },
+    spec,
+  } as KubeObject;
+}
+
 test("custom resources are stored as sent: no unit, no default is passed over", () => {
-  const shop = (cpu: string): KubeObject =>
-    ({
-      apiVersion: "example.org/v1",
-      kind: "Shop",
-      metadata: { name: "orders", namespace: "shop" },
-      spec: { resources: { limits: { cpu } } },
-    }) as KubeObject;
   const there = shop("1");
   const fieldsV1 = { "f:spec": { "f:resources": { "f:limits": { "f:cpu": {} } } } };
   there.metadata.managedFields = [{ manager: "holdfast", operation: "Apply", apiVersion: "example.org/v1", fieldsV1 }];

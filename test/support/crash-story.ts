@@ -1,0 +1,128 @@
+// Tells one story in a namespace of its own, with or without a crash in it, and says what came of it.
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import jsonPatch from "fast-json-patch";
+import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
+import { isEvent, isLease, isWrite, type Call } from "./audit.ts";
+import { countingClient, type CountingClient, type CrashPoint } from "./crash.ts";
+import { openScenario, type RunningOperator, type Scenario } from "./scenario.ts";
+import { snapshotOf, type Snapshot } from "./snapshot.ts";
+
+export interface Story {
+  /** Short: part of a namespace's name. */
+  readonly name: string;
+  readonly sentence: string;
+  /** What there is before anything is counted. */
+  readonly begin?: (scenario: Scenario) => Promise<void>;
+  /** What is done, as a user would, and waited for. */
+  readonly act: (scenario: Scenario) => Promise<void>;
+}
+
+export interface Told {
+  readonly state: Snapshot;
+  /** "statefulsets.apps orders-1" → how often it came into being, by the operator's hand; Pods by anybody's. */
+  readonly created: Readonly<Record<string, number>>;
+  /** How often it went, by the operator's hand. */
+  readonly deleted: Readonly<Record<string, number>>;
+  /** From the beginning of the act up to the crash. */
+  readonly writes: readonly string[];
+  /** The write at which it happened, if it came to that. */
+  readonly crashed: string | undefined;
+}
+
+export interface Disturbance {
+  readonly crash: CrashPoint;
+  /** What the undisturbed story came to: waited for, so that a run is as long as it must. */
+  readonly expected: Told;
+}
+
+/** A retry is not what is tested here, so it need not be waited for. */
+const backoff = { initialMs: 50, maxMs: 1_000, factor: 2, jitter: 0.2 };
+/** For a machine that is busy with other things; a run that ends well never waits so long. */
+const patienceMs = 45_000;
+/** An undisturbed story is over when nothing has changed for so long. */
+const quietMs = 1_500;
+
+export async function tell(story: Story, controlPlane: ControlPlane, disturbance?: Disturbance): Promise<Told> {
+  await using scenario = await openScenario(controlPlane, story.name);
+  // Which Pod wins the first election is chance, and would make two runs differ that are both right.
+  scenario.standIn.preferLeader("orders-1-0");
+  const { namespace, admin, postgres } = scenario;
+  const look = (): Promise<Snapshot> => snapshotOf(admin, namespace, postgres.cluster(`${namespace}/orders`));
+
+  let operator: Promise<RunningOperator>;
+  const die = (): void => {
+    const dead = operator;
+    operator = dead.then((killed) => {
+      killed.kill();
+      return scenario.start({ backoff });
+    });
+  };
+  let client!: CountingClient;
+  operator = scenario.start({ backoff, wrap: (inner) => (client = countingClient(inner, die)) });
+  await operator;
+
+  await story.begin?.(scenario);
+  client.arm(disturbance?.crash);
+  await story.act(scenario);
+  await (disturbance === undefined ? quiet(look) : until(look, disturbance.expected.state));
+  // What it was about to do it does now.
+  await (await operator).stop();
+  return {
+    state: await look(),
+    ...comingsAndGoings(await scenario.calls(), scenario.operatorUser),
+    writes: [...client.writes],
+    crashed: client.crashed,
+  };
+}
+
+/** What a disturbed run has otherwise than the undisturbed one, as sentences. */
+export function differencesOf(expected: Told, actual: Told): readonly string[] {
+  return (["state", "created", "deleted"] as const).flatMap((part) =>
+    jsonPatch.compare(expected[part], actual[part]).map((change) => {
+      const is = "value" in change ? ` ${JSON.stringify(change.value)}` : "";
+      const was = jsonPatch.getValueByPointer(expected[part], change.op === "add" ? "" : change.path) as unknown;
+      return `${part}: ${change.op} ${change.path}${is}${change.op === "add" ? "" : ` (${JSON.stringify(was)})`}`;
+    }),
+  );
+}
+
+/** Resolves when two looks are the same. */
+async function quiet(look: () => Promise<Snapshot>): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  for (let last = await look(); performance.now() < deadline; ) {
+    await sleep(quietMs);
+    const now = await look();
+    if (isDeepStrictEqual(last, now)) return;
+    last = now;
+  }
+}
+
+/** Resolves when the world is as expected, or when patience ends: then the differences say more than an error. */
+async function until(look: () => Promise<Snapshot>, expected: Snapshot): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  while (performance.now() < deadline) {
+    if (isDeepStrictEqual(await look(), expected)) return;
+    await sleep(100);
+  }
+}
+
+/** A second DELETE of what is still going is no second deletion. */
+function comingsAndGoings(calls: readonly Call[], operator: string): Pick<Told, "created" | "deleted"> {
+  const created: Record<string, number> = {};
+  const deleted: Record<string, number> = {};
+  const going = new Set<string>();
+  for (const call of calls) {
+    if (!isWrite(call) || isEvent(call) || isLease(call)) continue;
+    const name = `${call.resource} ${call.name}`;
+    if (call.code === 201 && (call.user === operator || call.resource === "pods")) {
+      created[name] = (created[name] ?? 0) + 1;
+      going.delete(name);
+    }
+    if (call.verb === "delete" && call.code < 300 && call.user === operator && !going.has(name)) {
+      deleted[name] = (deleted[name] ?? 0) + 1;
+      going.add(name);
+    }
+  }
+  return { created, deleted };
+}

@@ -1,0 +1,162 @@
+// The sample: Database `orders` in namespace `shop`, what it refers to, and the objects of its instances as a cluster has them.
+import type { Database, DatabaseSpec } from "../../src/database/api.ts";
+import { instancesOf, type Instance } from "../../src/database/instances.ts";
+import { annotations, instanceLabels, podName } from "../../src/database/names.ts";
+import type { References } from "../../src/database/references.ts";
+import { resolve, type ResolvedDatabase, type ResolveSettings } from "../../src/database/resolve.ts";
+import type { Endpoints, PersistentVolumeClaim, Pod, StatefulSet } from "../../src/runtime/index.ts";
+
+export const uid = "5f0c2d1e-orders";
+
+export const settings: ResolveSettings = { images: {}, instanceClusterRole: "holdfast-instance" };
+
+export const references: References = {
+  internal: {
+    type: "found",
+    credentials: {
+      application: "application-pw",
+      superuser: "superuser-pw",
+      replication: "replication-pw",
+      rewind: "rewind-pw",
+      rest: "rest-pw",
+    },
+  },
+  password: { type: "none" },
+};
+
+/** As the API server would hand it out: with what its defaults add. */
+export function orders(spec: Partial<DatabaseSpec> = {}, rest: Partial<Pick<Database, "status">> = {}): Database {
+  return {
+    apiVersion: "holdfast.dev/v1alpha1",
+    kind: "Database",
+    metadata: { name: "orders", namespace: "shop", uid, generation: 1, resourceVersion: "100" },
+    spec: { version: "17", replicas: 1, storage: { size: "1Gi" }, deletionPolicy: "Retain", paused: false, ...spec },
+    ...rest,
+  };
+}
+
+export function resolveOrders(spec: Partial<DatabaseSpec> = {}, instances: readonly Instance[] = []): ResolvedDatabase {
+  return resolve(orders(spec), references, instances, settings);
+}
+
+/** What there is of one instance. Everything that is not named is as in a healthy one. */
+export interface InstanceFixture {
+  readonly number: number;
+  /** Patroni's word in the Pod's annotation; null: it has not written any. */
+  readonly patroni?: Readonly<Record<string, unknown>> | null;
+  readonly ready?: boolean;
+  /** Default: the newest. */
+  readonly revision?: string;
+  readonly podDeleting?: boolean;
+  readonly volume?:
+    | false
+    | { ownerUid?: string; lastPrimary?: "true" | "false"; retired?: true; size?: string; ownClass?: true };
+  readonly statefulSet?: false | { image?: string; catalogueVersion?: string };
+  readonly pod?: false;
+  readonly waiting?: string;
+}
+
+export const streaming = { role: "replica", state: "running", timeline: 3, replication_state: "streaming" };
+export const leading = { role: "primary", state: "running", timeline: 3 };
+
+/** Instances as instancesOf makes them of cluster objects. `leader` is the number of the instance that holds the key. */
+export function instances(leader: number | undefined, ...fixtures: readonly InstanceFixture[]): readonly Instance[] {
+  return instancesOf("orders", {
+    pods: fixtures.flatMap((fixture) => (fixture.pod === false ? [] : [podOf(fixture)])),
+    volumes: fixtures.flatMap((fixture) => (fixture.volume === false ? [] : [volumeOf(fixture)])),
+    statefulSets: fixtures.flatMap((fixture) => (fixture.statefulSet === false ? [] : [statefulSetOf(fixture)])),
+    leaderEndpoints: leaderEndpoints(leader === undefined ? undefined : `orders-${leader}-0`),
+  });
+}
+
+export function leaderEndpoints(leader: string | undefined): Endpoints {
+  return {
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: { name: "orders", namespace: "shop", annotations: leader === undefined ? {} : { leader } },
+  };
+}
+
+export function podOf(fixture: InstanceFixture): Pod {
+  const { number, patroni = streaming, ready = true, revision = "new", podDeleting, waiting } = fixture;
+  const instance = `orders-${number}`;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: podName(instance),
+      namespace: "shop",
+      labels: { ...instanceLabels("orders", instance), "controller-revision-hash": revision },
+      ...(patroni === null ? {} : { annotations: { status: JSON.stringify({ xlog_location: 83886080, ...patroni }) } }),
+      ...(podDeleting === true ? { deletionTimestamp: "2026-11-21T10:00:00Z" } : {}),
+    },
+    spec: { containers: [{ name: "postgres" }], nodeName: `node-${number}` },
+    status: {
+      phase: "Running",
+      podIP: `10.0.0.${number}`,
+      conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+      ...(waiting === undefined
+        ? {}
+        : {
+            containerStatuses: [
+              {
+                name: "postgres",
+                ready: false,
+                restartCount: 0,
+                image: "",
+                imageID: "",
+                state: { waiting: { reason: waiting } },
+              },
+            ],
+          }),
+    },
+  };
+}
+
+/** The class of a volume was asked for by us. */
+const fieldsV1 = { "f:spec": { "f:storageClassName": {} } };
+
+export function volumeOf({ number, volume }: InstanceFixture): PersistentVolumeClaim {
+  const name = `orders-${number}`;
+  const { ownerUid = uid, lastPrimary, retired, size = "1Gi", ownClass } = volume === false ? {} : (volume ?? {});
+  return {
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: {
+      name,
+      namespace: "shop",
+      labels: instanceLabels("orders", name),
+      annotations: {
+        [annotations.ownerUid]: ownerUid,
+        ...(lastPrimary === undefined ? {} : { [annotations.lastPrimary]: lastPrimary }),
+        ...(retired === undefined ? {} : { [annotations.retired]: "2026-11-21" }),
+      },
+      ...(ownClass === true ? { managedFields: [{ manager: "holdfast", operation: "Apply", fieldsV1 }] } : {}),
+    },
+    spec: { accessModes: ["ReadWriteOnce"], storageClassName: "standard", resources: { requests: { storage: size } } },
+  };
+}
+
+export function statefulSetOf({ number, statefulSet }: InstanceFixture): StatefulSet {
+  const name = `orders-${number}`;
+  const labels = instanceLabels("orders", name);
+  const { image = "holdfast/postgres:17-1", catalogueVersion = "17" } =
+    statefulSet === false ? {} : (statefulSet ?? {});
+  return {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    metadata: {
+      name,
+      namespace: "shop",
+      generation: 2,
+      labels,
+      annotations: { [annotations.catalogueVersion]: catalogueVersion },
+    },
+    spec: {
+      serviceName: "orders-pods",
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: "postgres", image }] } },
+    },
+    status: { replicas: 1, observedGeneration: 2, updateRevision: "new" },
+  };
+}

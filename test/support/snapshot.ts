@@ -1,0 +1,125 @@
+// Everything that a namespace holds, without what differs between two runs of the same story: uids, versions, times, addresses and
+// generated passwords are replaced by what they are, so that what is derived from them must still fit.
+import { Database } from "../../src/database/api.ts";
+import {
+  ConfigMap,
+  defineKind,
+  Endpoints,
+  PersistentVolumeClaim,
+  Pod,
+  PodDisruptionBudget,
+  RoleBinding,
+  Secret,
+  Service,
+  ServiceAccount,
+  StatefulSet,
+  type Kind,
+  type KubeClient,
+  type KubeObject,
+} from "../../src/runtime/index.ts";
+import type { FakeCluster } from "./fake-postgres.ts";
+
+interface ControllerRevision extends KubeObject {
+  revision: number;
+}
+
+const ControllerRevision = defineKind<ControllerRevision>({
+  group: "apps",
+  version: "v1",
+  kind: "ControllerRevision",
+  plural: "controllerrevisions",
+  namespaced: true,
+});
+
+const kinds: readonly Kind<any>[] = [
+  Database,
+  Secret,
+  ConfigMap,
+  ServiceAccount,
+  RoleBinding,
+  Service,
+  Endpoints,
+  PersistentVolumeClaim,
+  PodDisruptionBudget,
+  StatefulSet,
+  ControllerRevision,
+  Pod,
+];
+
+/** "StatefulSet orders-1" → what it says. */
+export type Snapshot = Readonly<Record<string, unknown>>;
+
+/** @param cluster what PostgreSQL and Patroni hold, where there is one */
+export async function snapshotOf(client: KubeClient, namespace: string, cluster?: FakeCluster): Promise<Snapshot> {
+  const lists = await Promise.all(kinds.map((kind) => client.list<KubeObject>(kind, { namespace })));
+  const objects = lists.flatMap(({ items }) => items).filter(({ metadata }) => !isFurniture(metadata.name));
+  const replacements = [...namesOfValues(objects, namespace)].filter(([value]) => value !== "");
+  // The longest first: one may be part of another.
+  replacements.sort(([a], [b]) => b.length - a.length);
+  const neutral = <T>(value: T): T => {
+    let text = JSON.stringify(value);
+    for (const [from, to] of replacements) text = text.replaceAll(from, to);
+    text = text.replaceAll(uuid, "<uid of what is gone>").replaceAll(time, "<time>").replaceAll(tokenVolume, "<token>");
+    return JSON.parse(text) as T;
+  };
+  const entries = objects.map((object): [string, unknown] =>
+    neutral([`${object.kind} ${object.metadata.name}`, readable(object)]),
+  );
+  if (cluster !== undefined) entries.push(neutral(["PostgreSQL", outside(cluster)]));
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+const tokenVolume = /kube-api-access-[a-z0-9]{5}/g;
+const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
+
+/** What every namespace has, and what a scenario puts there itself. */
+const isFurniture = (name: string): boolean => name === "kube-root-ca.crt" || name === "default" || name.startsWith("holdfast");
+
+function* namesOfValues(objects: readonly KubeObject[], namespace: string): Generator<readonly [string, string]> {
+  yield [namespace, "<namespace>"];
+  for (const object of objects) {
+    const name = `${object.kind} ${object.metadata.name}`;
+    if (!isRevision(object)) yield [object.metadata.uid ?? "", `<uid of ${name}>`];
+    if (isRevision(object)) {
+      const owner = object.metadata.ownerReferences?.[0]?.name ?? "";
+      const hash = object.metadata.labels?.["controller.kubernetes.io/hash"] ?? "";
+      yield [object.metadata.uid ?? "", `<uid of revision ${object.revision} of ${owner}>`];
+      yield [`${owner}-${hash}`, `<revision ${object.revision} of ${owner}>`];
+    } else if (object.kind === "Pod") {
+      yield [(object as Pod).status?.podIP ?? "", `<address of ${name}>`];
+    } else if (object.kind === "Service") {
+      const { clusterIP = "" } = (object as Service).spec ?? {};
+      if (clusterIP !== "None") yield [clusterIP, `<address of ${name}>`];
+    } else if (object.kind === "Secret" && object.metadata.name.endsWith("-internal")) {
+      for (const [key, value] of Object.entries((object as Secret).data ?? {})) yield [decode(value), `<${key}>`];
+    }
+  }
+}
+
+function readable(object: KubeObject): unknown {
+  const { managedFields, resourceVersion: _, selfLink: __, ...metadata } = object.metadata as KubeObject["metadata"] & { selfLink?: string };
+  const managers = (managedFields ?? []).map(({ time: _, ...entry }) => entry);
+  const rest = { ...object, metadata: { ...metadata, managers: managers.toSorted(byText) } };
+  if (object.kind === "Secret") {
+    const data = Object.entries((object as Secret).data ?? {}).map(([key, value]) => [key, decode(value)]);
+    return { ...rest, data: Object.fromEntries(data) as unknown };
+  }
+  // The endpoints controller sorts by address, and says when it last looked.
+  if (object.kind === "Endpoints") {
+    const subsets = (object as Endpoints).subsets?.map((subset) => ({
+      ...subset,
+      addresses: subset.addresses?.map(({ targetRef, ...address }) => ({ ...address, target: targetRef?.name })).toSorted(byText),
+    }));
+    return { kind: object.kind, labels: metadata.labels, subsets: subsets ?? [] };
+  }
+  return rest;
+}
+
+function outside({ serverVersion, roles, databases, configuration }: FakeCluster): unknown {
+  return { serverVersion, roles: Object.fromEntries(roles), databases: Object.fromEntries(databases), configuration };
+}
+
+const isRevision = (object: KubeObject): object is ControllerRevision => object.kind === "ControllerRevision";
+const decode = (base64: string): string => Buffer.from(base64, "base64").toString();
+const byText = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
