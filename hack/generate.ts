@@ -39,7 +39,7 @@ async function types(schemas: Record<string, Schema>): Promise<string> {
   const parts = [`// Generated from ${source} by hack/generate.ts: do not edit.\n`];
   for (const [name, schema] of Object.entries(schemas)) {
     // The name comes from the argument; options keep the output as the formatter of this repository would have it.
-    const text = await compile(jsonSchema(schema) as never, name, { bannerComment: "", style: { printWidth: 120 } });
+    const text = await compile(jsonSchema(schema), name, { bannerComment: "", style: { printWidth: 120 } });
     parts.push(text);
   }
   return parts.join("\n");

@@ -38,7 +38,8 @@ export async function cleanup<V>(database: Readonly<Database>, context: Context<
     leader === undefined ? instance.lastPrimary : instance.podName === leader;
   for (const group of [instances.filter((i) => !isLast(i)), instances.filter(isLast)]) {
     const running = group.filter(({ statefulSet, pod }) => statefulSet !== undefined || pod !== undefined);
-    for (const { statefulSet } of running) if (statefulSet !== undefined) await remove(StatefulSet, statefulSet, context);
+    for (const { statefulSet } of running)
+      if (statefulSet !== undefined) await remove(StatefulSet, statefulSet, context);
     // A Pod whose StatefulSet is gone is collected; one that somebody orphaned would keep Patroni alive for ever.
     for (const { statefulSet, pod } of running) if (statefulSet === undefined && pod) await remove(Pod, pod, context);
     if (running.length > 0) return { waitingFor: `Pods to stop: ${running.map((i) => i.podName).join(", ")}` };
@@ -53,7 +54,9 @@ export async function cleanup<V>(database: Readonly<Database>, context: Context<
 
   if (database.spec.deletionPolicy !== "Delete") return "done";
   const volumes = instances.flatMap(({ volume }) => (volume === undefined ? [] : [volume]));
-  const ours = volumes.filter((volume) => volume.metadata.annotations?.[annotations.ownerUid] === database.metadata.uid);
+  const ours = volumes.filter(
+    (volume) => volume.metadata.annotations?.[annotations.ownerUid] === database.metadata.uid,
+  );
   for (const volume of ours) await remove(PersistentVolumeClaim, volume, context);
   if (ours.length > 0) return { waitingFor: `volumes to go: ${ours.map(({ metadata }) => metadata.name).join(", ")}` };
   // The passwords stay with what they open: volumes that an earlier Database of this name retired.

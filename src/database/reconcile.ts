@@ -39,7 +39,8 @@ export async function reconcile(database: Readonly<Database>, context: Context<O
   if (ended === "removed") context.value.memo.forget(database.metadata.uid ?? "");
   if (ended === "added" || ended === "removed") return awaitChange;
 
-  const { pass, requeueAfterMs } = ended === "present" ? await attempt(database, context) : waiting(database, ended, context);
+  const { pass, requeueAfterMs } =
+    ended === "present" ? await attempt(database, context) : waiting(database, ended, context);
   context.signal.throwIfAborted();
   const status = computeStatus(database, pass, context.value.now()); //                                         pure
   await writeStatus(Database, database, status, fieldManager, context); //                                      IO

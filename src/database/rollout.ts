@@ -100,14 +100,18 @@ const removeRetired: JsonPatch = [{ op: "remove", path: retiredPath }];
 
 function addRetired(volume: Readonly<PersistentVolumeClaim>): JsonPatch {
   const add = { op: "add", path: retiredPath, value: "true" } as const;
-  return volume.metadata.annotations === undefined ? [{ op: "add", path: "/metadata/annotations", value: {} }, add] : [add];
+  return volume.metadata.annotations === undefined
+    ? [{ op: "add", path: "/metadata/annotations", value: {} }, add]
+    : [add];
 }
 
 /** Patches this very volume. One that is gone needs no mark. */
 async function mark<V>(volume: Readonly<PersistentVolumeClaim>, patch: JsonPatch, context: Context<V>): Promise<void> {
   const sameVolume = { op: "test", path: "/metadata/uid", value: volume.metadata.uid } as const;
   try {
-    await context.client.patch(PersistentVolumeClaim, refTo(volume), [sameVolume, ...patch], { signal: context.signal });
+    await context.client.patch(PersistentVolumeClaim, refTo(volume), [sameVolume, ...patch], {
+      signal: context.signal,
+    });
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }

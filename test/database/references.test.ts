@@ -105,7 +105,7 @@ const find = (list: Secret[], ref: Ref) => list.find(({ metadata }) => metadata.
 /** A cluster of a few Secrets, of which the cache knows some. */
 function world({ cached = [], live = [] }: { cached?: Secret[]; live?: Secret[] }) {
   const cache: Cache = {
-    get: <T extends KubeObject>(_: unknown, ref: Ref) => find(cached, ref) as T | undefined,
+    get: ((_: unknown, ref: Ref) => find(cached, ref)) as Cache["get"],
     list: () => [],
   };
   const get = async (_: unknown, ref: Ref): Promise<Secret | undefined> => find([...cached, ...live], ref);

@@ -371,7 +371,7 @@ test("a template that this very pass has changed is not claimed to run", () => {
     ...object,
     metadata: { ...object.metadata, generation: (object.metadata.generation ?? 0) + 1 },
   })) as unknown as AppliedDatabase["statefulSets"];
-  const status = statusOf({}, existing, { applied: { ...pass.applied, statefulSets: written } as AppliedDatabase });
+  const status = statusOf({}, existing, { applied: { ...pass.applied, statefulSets: written } });
   expect(condition(status, "Ready")).toBe("False RollingOut");
 });
 
@@ -386,7 +386,7 @@ test("a volume that has not grown yet is not claimed to be as declared", () => {
     })) as unknown as AppliedDatabase["persistentVolumeClaims"];
   const withCapacity = (storage: string) =>
     statusOf(spec, existing, {
-      applied: { ...pass.applied, persistentVolumeClaims: bound(storage) } as AppliedDatabase,
+      applied: { ...pass.applied, persistentVolumeClaims: bound(storage) },
     });
   expect(condition(withCapacity("1Gi"), "Ready")).toBe("False ResizingVolumes");
   expect(condition(withCapacity("10Gi"), "Ready")).toBe("True AsDeclared");

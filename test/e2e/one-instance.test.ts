@@ -1,6 +1,15 @@
 // Story: one instance, from apply to Ready, used by an application, and deleted with its data kept and taken up again.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { application, apply, createNamespace, eventually, kubectl, read, readAll, untilReady } from "../support/kubectl.ts";
+import {
+  application,
+  apply,
+  createNamespace,
+  eventually,
+  kubectl,
+  read,
+  readAll,
+  untilReady,
+} from "../support/kubectl.ts";
 
 const namespace = "e2e-one";
 const orders = (spec: object = {}) => ({
@@ -24,7 +33,11 @@ test("a Database of one instance becomes Ready and its application can write and
 
 test("the application is no superuser and PUBLIC cannot connect", async () => {
   const app = await application(namespace, "orders");
-  expect(await app.sql("select rolsuper or rolcreatedb or rolcreaterole or rolreplication from pg_roles where rolname = current_user")).toBe("f");
+  expect(
+    await app.sql(
+      "select rolsuper or rolcreatedb or rolcreaterole or rolreplication from pg_roles where rolname = current_user",
+    ),
+  ).toBe("f");
   expect(await app.sql("select has_database_privilege('public', current_database(), 'connect')")).toBe("f");
 });
 
@@ -45,8 +58,14 @@ test("deleted with Delete, nothing is left", async () => {
   await kubectl("delete", "database", "orders", "-n", namespace, "--timeout=120s");
   await eventually("everything of the Database is gone", async () => {
     const left = await kubectl(
-      "get", "statefulsets,pods,pvc,services,endpoints,secrets,configmaps,serviceaccounts,rolebindings,pdb",
-      "-n", namespace, "-l", "holdfast.dev/database=orders", "-o", "name",
+      "get",
+      "statefulsets,pods,pvc,services,endpoints,secrets,configmaps,serviceaccounts,rolebindings,pdb",
+      "-n",
+      namespace,
+      "-l",
+      "holdfast.dev/database=orders",
+      "-o",
+      "name",
     );
     return left === "";
   });

@@ -30,7 +30,13 @@ test("killed in the middle of a creation, the operator ends it after its restart
 
 test("restarted over Databases at rest, the operator writes nothing to them", async () => {
   const versions = async () =>
-    (await Promise.all(["statefulsets", "services", "secrets", "configmaps", "pvc", "databases"].map((kind) => readAll(namespace, kind))))
+    (
+      await Promise.all(
+        ["statefulsets", "services", "secrets", "configmaps", "pvc", "databases"].map((kind) =>
+          readAll(namespace, kind),
+        ),
+      )
+    )
       .flat()
       .map((object) => `${object["kind"]}/${object["metadata"].name} ${object["metadata"].resourceVersion}`);
   const before = await versions();

@@ -1,6 +1,15 @@
 // Story: three instances replicate, lose their primary, are scaled down and up again, and keep every acknowledged row.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { application, apply, createNamespace, eventually, kubectl, read, readAll, untilReady } from "../support/kubectl.ts";
+import {
+  application,
+  apply,
+  createNamespace,
+  eventually,
+  kubectl,
+  read,
+  readAll,
+  untilReady,
+} from "../support/kubectl.ts";
 
 const namespace = "e2e-three";
 const orders = (replicas: number) => ({
@@ -17,13 +26,18 @@ test("three instances become Ready, two of them streaming from the primary", asy
   await apply(orders(3));
   const { status } = (await untilReady(namespace, "orders")) as { status: Record<string, any> };
   expect(status).toMatchObject({ phase: "Ready", replicas: 3, readyReplicas: 3 });
-  expect(status["instances"].filter((instance: { streaming?: boolean }) => instance.streaming === true)).toHaveLength(2);
+  expect(status["instances"].filter((instance: { streaming?: boolean }) => instance.streaming === true)).toHaveLength(
+    2,
+  );
 });
 
 test("a row written through the Service is read from a replica", async () => {
   const app = await application(namespace, "orders");
   await app.sql("create table item (id int primary key); insert into item values (1)");
-  await eventually("the row on a replica", async () => (await app.sql("select count(*) from item", { read: true })) === "1");
+  await eventually(
+    "the row on a replica",
+    async () => (await app.sql("select count(*) from item", { read: true })) === "1",
+  );
   expect(await app.sql("select pg_is_in_recovery()", { read: true })).toBe("t");
 });
 

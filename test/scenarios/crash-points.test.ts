@@ -105,31 +105,40 @@ const stories: readonly Story[] = [
 const only = process.env["HOLDFAST_TEST_CRASH"]?.split(" ");
 
 describe.concurrent("wherever the operator is killed, it ends the same when", () => {
-  test.for(stories.filter(({ name }) => only === undefined || only[0] === name))("$sentence", { timeout: 900_000 }, async (story) => {
-    const startedAt = performance.now();
-    const controlPlane = await sharedControlPlane();
-    const undisturbed = await slots(() => tell(story, controlPlane));
-    const failures: string[] = [];
-    let told = 0;
+  test.for(stories.filter(({ name }) => only === undefined || only[0] === name))(
+    "$sentence",
+    { timeout: 900_000 },
+    async (story) => {
+      const startedAt = performance.now();
+      const controlPlane = await sharedControlPlane();
+      const undisturbed = await slots(() => tell(story, controlPlane));
+      const failures: string[] = [];
+      let told = 0;
 
-    async function try_(write: number, mode: CrashMode): Promise<boolean> {
-      if (only !== undefined && only.length > 1 && `${write} ${mode}` !== only.slice(1).join(" ")) return write <= 40;
-      const run = await slots(() => tell(story, controlPlane, { crash: { write, mode }, expected: undisturbed }));
-      if (run.crashed === undefined) return false;
-      told += 1;
-      const differences = differencesOf(undisturbed, run);
-      if (differences.length > 0) failures.push(`${story.name} ${write} ${mode} (${run.crashed}):\n  ${differences.join("\n  ")}`);
-      return true;
-    }
+      async function try_(write: number, mode: CrashMode): Promise<boolean> {
+        if (only !== undefined && only.length > 1 && `${write} ${mode}` !== only.slice(1).join(" ")) return write <= 40;
+        const run = await slots(() => tell(story, controlPlane, { crash: { write, mode }, expected: undisturbed }));
+        if (run.crashed === undefined) return false;
+        told += 1;
+        const differences = differencesOf(undisturbed, run);
+        if (differences.length > 0)
+          failures.push(`${story.name} ${write} ${mode} (${run.crashed}):\n  ${differences.join("\n  ")}`);
+        return true;
+      }
 
-    // A run may have more writes than the undisturbed one (a status more, on a slow machine): on until none is reached.
-    await Promise.all(crashModes.map(async (mode) => {
-      for (let write = 1; await try_(write, mode); write += 1);
-    }));
-    const seconds = Math.round((performance.now() - startedAt) / 1000);
-    console.log(`${story.name}: ${undisturbed.writes.length} writes, ${told} crash points, ${failures.length} failures, ${seconds} s`);
-    expect(failures.slice(0, 5).join("\n")).toBe("");
-  });
+      // A run may have more writes than the undisturbed one (a status more, on a slow machine): on until none is reached.
+      await Promise.all(
+        crashModes.map(async (mode) => {
+          for (let write = 1; await try_(write, mode); write += 1);
+        }),
+      );
+      const seconds = Math.round((performance.now() - startedAt) / 1000);
+      console.log(
+        `${story.name}: ${undisturbed.writes.length} writes, ${told} crash points, ${failures.length} failures, ${seconds} s`,
+      );
+      expect(failures.slice(0, 5).join("\n")).toBe("");
+    },
+  );
 });
 
 /** Runs at most so many at once; the others wait for their turn. */

@@ -32,7 +32,7 @@ const database = (name: string, spec: object = {}) => ({
 /** What the API server says to a creation that is not carried out. */
 async function tryCreate(name: string, spec: object = {}): Promise<{ status: number; message: string }> {
   const { status, body } = await apiRequest(api, "POST", `${path()}?dryRun=All`, database(name, spec));
-  return { status, message: String((body as { message?: string }).message ?? "") };
+  return { status, message: (body as { message?: string }).message ?? "" };
 }
 
 /** The table that `kubectl get` prints; a star marks the columns of `-o wide`. */
@@ -181,7 +181,7 @@ describe("a new Database is refused", () => {
 const edit = async (before: object, patch: object) => {
   const { metadata } = await create(before);
   const { status, body } = await apiRequest(api, "PATCH", path(metadata.name), { spec: patch }, mergePatch);
-  return { status, message: String((body as { message?: string }).message ?? ""), name: metadata.name };
+  return { status, message: (body as { message?: string }).message ?? "", name: metadata.name };
 };
 
 describe("an edit", () => {

@@ -90,7 +90,7 @@ export function differencesOf(expected: Told, actual: Told): readonly string[] {
 /** Resolves when two looks are the same. */
 async function quiet(look: () => Promise<Snapshot>): Promise<void> {
   const deadline = performance.now() + patienceMs;
-  for (let last = await look(); performance.now() < deadline; ) {
+  for (let last = await look(); performance.now() < deadline;) {
     await sleep(quietMs);
     const now = await look();
     if (isDeepStrictEqual(last, now)) return;

@@ -27,7 +27,11 @@ export async function apply(...objects: readonly object[]): Promise<void> {
 }
 
 /** The object, or undefined if there is none. */
-export async function read<T = Record<string, any>>(namespace: string, kind: string, name: string): Promise<T | undefined> {
+export async function read<T = Record<string, any>>(
+  namespace: string,
+  kind: string,
+  name: string,
+): Promise<T | undefined> {
   const text = await kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found");
   return text === "" ? undefined : (JSON.parse(text) as T);
 }
@@ -42,13 +46,13 @@ export async function eventually<T>(
   what: string,
   question: () => Promise<T | undefined>,
   timeoutMs = 120_000,
-): Promise<T> {
+): Promise<NonNullable<T>> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   while (Date.now() < deadline) {
     try {
       const answer = await question();
-      if (answer !== undefined) return answer;
+      if (answer !== undefined && answer !== null) return answer;
     } catch (error) {
       last = error;
     }
@@ -78,16 +82,33 @@ export interface Application {
 
 /** An application of the Database: its credentials from the Secret, psql from inside an instance's Pod. */
 export async function application(namespace: string, name: string): Promise<Application> {
-  const secret = await eventually("the credentials", () => read<Record<string, any>>(namespace, "secret", `${name}-credentials`));
+  const secret = await eventually("the credentials", () => read(namespace, "secret", `${name}-credentials`));
   const value = (key: string): string => Buffer.from(secret["data"][key], "base64").toString();
   return {
     sql: async (statement, { read: fromReplica = false } = {}) => {
       const pods = await readAll(namespace, "pods", `holdfast.dev/database=${name}`);
-      const running = pods.find((pod) => pod["status"].phase === "Running" && pod["metadata"].deletionTimestamp === undefined);
+      const running = pods.find(
+        (pod) => pod["status"].phase === "Running" && pod["metadata"].deletionTimestamp === undefined,
+      );
       if (running === undefined) throw new Error(`no instance of ${name} is running`);
       const host = fromReplica ? value("host").replace(name, `${name}-replicas`) : value("host");
       const uri = `postgresql://${value("username")}:${value("password")}@${host}:${value("port")}/${value("dbname")}?connect_timeout=5`;
-      return kubectl("exec", "-n", namespace, running["metadata"].name, "-c", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", uri, "-c", statement);
+      return kubectl(
+        "exec",
+        "-n",
+        namespace,
+        running["metadata"].name,
+        "-c",
+        "postgres",
+        "--",
+        "psql",
+        "-XAtq",
+        "-v",
+        "ON_ERROR_STOP=1",
+        uri,
+        "-c",
+        statement,
+      );
     },
   };
 }

@@ -21,6 +21,7 @@ import {
   refTo,
   ServiceAccount,
   type HttpClient,
+  type Kind,
   type KubeClient,
   type KubeObject,
   type LeaseOptions,
@@ -135,7 +136,8 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     operatorUser: `system:serviceaccount:${namespace}:holdfast`,
     database,
     start: async (options = {}) => {
-      const wrap = (client: KubeClient): KubeClient => (options.wrap ?? ((same) => same))(watchfulClient(client, violations));
+      const wrap = (client: KubeClient): KubeClient =>
+        (options.wrap ?? ((same) => same))(watchfulClient(client, violations));
       const operator = await startOperator(await writeKubeconfig(options), namespace, postgres, { ...options, wrap });
       operators.add(operator);
       return operator;
@@ -177,7 +179,11 @@ export function isReady(database: Database | undefined): database is Database {
 }
 
 /** Polls the world. @throws Error that says what was waited for, and what was the last thing to go wrong */
-export async function eventually<T>(what: string, question: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  question: () => Promise<T | undefined>,
+  timeoutMs = 60_000,
+): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
   while (performance.now() < deadline) {
@@ -193,13 +199,9 @@ export async function eventually<T>(what: string, question: () => Promise<T | un
 }
 
 /** The object is gone, or being deleted with nobody left to hold it. */
-export function gone<T extends KubeObject>(
-  client: KubeClient,
-  kind: Parameters<KubeClient["get"]>[0],
-  ref: Ref,
-): Promise<true> {
+export function gone(client: KubeClient, kind: Kind, ref: Ref): Promise<true> {
   return eventually(`${kind.kind} ${ref.name} is gone`, async () =>
-    (await client.get<T>(kind as never, ref)) === undefined ? true : undefined,
+    (await client.get(kind, ref)) === undefined ? true : undefined,
   );
 }
 
@@ -210,7 +212,10 @@ async function startOperator(
   options: OperatorOptions,
 ): Promise<RunningOperator> {
   const { resyncEveryMs = 600_000, lease, leaseTimes, backoff, wrap = (client) => client } = options;
-  const http = createHttpClient({ connection: await kubeconfigConnection({ path: kubeconfig }), userAgent: "holdfast" });
+  const http = createHttpClient({
+    connection: await kubeconfigConnection({ path: kubeconfig }),
+    userAgent: "holdfast",
+  });
   const stopping = new AbortController();
   const manager = createManager({
     name: "holdfast",

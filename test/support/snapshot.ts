@@ -74,7 +74,8 @@ const tokenVolume = /kube-api-access-[a-z0-9]{5}/g;
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 
 /** What every namespace has, and what a scenario puts there itself. */
-const isFurniture = (name: string): boolean => name === "kube-root-ca.crt" || name === "default" || name.startsWith("holdfast");
+const isFurniture = (name: string): boolean =>
+  name === "kube-root-ca.crt" || name === "default" || name.startsWith("holdfast");
 
 function* namesOfValues(objects: readonly KubeObject[], namespace: string): Generator<readonly [string, string]> {
   yield [namespace, "<namespace>"];
@@ -98,7 +99,12 @@ function* namesOfValues(objects: readonly KubeObject[], namespace: string): Gene
 }
 
 function readable(object: KubeObject): unknown {
-  const { managedFields, resourceVersion: _, selfLink: __, ...metadata } = object.metadata as KubeObject["metadata"] & { selfLink?: string };
+  const {
+    managedFields,
+    resourceVersion: _,
+    selfLink: __,
+    ...metadata
+  } = object.metadata as KubeObject["metadata"] & { selfLink?: string };
   const managers = (managedFields ?? []).map(({ time: _, ...entry }) => entry);
   const rest = { ...object, metadata: { ...metadata, managers: managers.toSorted(byText) } };
   if (object.kind === "Secret") {
@@ -109,7 +115,9 @@ function readable(object: KubeObject): unknown {
   if (object.kind === "Endpoints") {
     const subsets = (object as Endpoints).subsets?.map((subset) => ({
       ...subset,
-      addresses: subset.addresses?.map(({ targetRef, ...address }) => ({ ...address, target: targetRef?.name })).toSorted(byText),
+      addresses: subset.addresses
+        ?.map(({ targetRef, ...address }) => ({ ...address, target: targetRef?.name }))
+        .toSorted(byText),
     }));
     return { kind: object.kind, labels: metadata.labels, subsets: subsets ?? [] };
   }

@@ -36,7 +36,7 @@ export async function startStandIn(
 ): Promise<StandIn> {
   const stopped = new AbortController();
   const state = {
-    held: (_: Pod): boolean => false,
+    held: undefined as ((pod: Pod) => boolean) | undefined,
     holds: false,
     preferred: undefined as string | undefined,
     ips: new Map<string, string>(),
@@ -74,7 +74,7 @@ export async function startStandIn(
     const living = (await client.list(Pod, { namespace, labels: databaseLabel })).items.filter(
       (pod) => pod.metadata.deletionTimestamp === undefined,
     );
-    const pods = living.filter((pod) => !state.held(pod));
+    const pods = living.filter((pod) => state.held?.(pod) !== true);
     state.holds = pods.length < living.length;
     for (const pod of pods) await start(pod);
     for (const database of new Set(pods.map((pod) => pod.metadata.labels?.[databaseLabel] ?? ""))) {
@@ -139,7 +139,9 @@ export async function startStandIn(
             labels: { [databaseLabel]: database },
             annotations: { leader: chosen.metadata.name, timeline: String(currentTimeline) },
           },
-          subsets: [{ addresses: [{ ip: addressOf(chosen) }], ports: [{ name: "postgresql", port: 5432, protocol: "TCP" }] }],
+          subsets: [
+            { addresses: [{ ip: addressOf(chosen) }], ports: [{ name: "postgresql", port: 5432, protocol: "TCP" }] },
+          ],
         },
         { fieldManager, signal: stopped.signal },
       );
@@ -178,11 +180,10 @@ export async function startStandIn(
     });
     const { labels, annotations } = pod.metadata;
     if (labels?.[roleLabel] === role && annotations?.["status"] === status) return;
-    await client.apply(
-      Pod,
-      identity(pod, { metadata: { labels: { [roleLabel]: role }, annotations: { status } } }),
-      { fieldManager, signal: stopped.signal },
-    );
+    await client.apply(Pod, identity(pod, { metadata: { labels: { [roleLabel]: role }, annotations: { status } } }), {
+      fieldManager,
+      signal: stopped.signal,
+    });
   }
 
   return {

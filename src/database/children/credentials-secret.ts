@@ -41,7 +41,7 @@ export const credentialsSecret = {
           host,
           port,
           dbname: databaseName,
-          uri: `postgresql://${user}:${secret}@${host}:${port}/${databaseName}?${new URLSearchParams(libpqOptions)}`,
+          uri: `postgresql://${user}:${secret}@${host}:${port}/${databaseName}?${new URLSearchParams(libpqOptions).toString()}`,
           // Form encoding writes a space as "+", which a JDBC URL takes for a plus sign.
           "jdbc-uri": `jdbc:postgresql://${host}:${port}/${databaseName}?${String(jdbc).replaceAll("+", "%20")}`,
           pgpass: `${[host, port, databaseName, username, password].map(pgpassField).join(":")}\n`,

@@ -79,7 +79,7 @@ export async function finalize<T extends KubeObject, Pending = never>(
   }
   if (hasFinalizer(object, name)) {
     const outcome = await cleanup(object);
-    if (outcome !== "done") return outcome as Pending;
+    if (outcome !== "done") return outcome;
     await removeFinalizer(client, kind, object, name, { signal });
   }
   return "removed";

@@ -26,7 +26,9 @@ export function itemAt(place: Place, key: Readonly<Record<string, unknown>>): Pl
 
 /** The place of a list item that is its own value: `finalizers[holdfast.dev/cleanup]`. */
 export function valueAt(place: Place, value: unknown): Place {
-  return typeof value === "object" ? place : { text: `${place.text}[${String(value)}]`, names: place.names };
+  return typeof value === "string" || typeof value === "number"
+    ? { text: `${place.text}[${value}]`, names: place.names }
+    : place;
 }
 
 /**

@@ -81,7 +81,7 @@ function isQuantityPlace(names: readonly string[]): boolean {
 function isServerDefault(parent: string | undefined, name: string, live: Readonly<Record<string, unknown>>): boolean {
   const value = live[name];
   if (value === null) return true;
-  switch (parent) {
+  switch (parent ?? "") {
     case "fieldRef":
       return name === "apiVersion" && value === "v1";
     case "resourceFieldRef":
