@@ -3,6 +3,7 @@ import { postgresImage } from "../cluster/images.ts";
 import { Database } from "../../src/database/api.ts";
 import { memberOf } from "../../src/database/instances.ts";
 import { hba } from "../../src/postgres/hba.ts";
+import { replicationUser, rewindUser, superuser } from "../../src/postgres/roles.ts";
 import {
   ConfigMap,
   Endpoints,
@@ -88,9 +89,9 @@ export function handWritten(replicas: number): Contestant {
       use_unix_socket: true,
       parameters: { unix_socket_directories: "/tmp" },
       authentication: {
-        superuser: { username: "postgres" },
-        replication: { username: "replication" },
-        rewind: { username: "rewind" },
+        superuser: { username: superuser },
+        replication: { username: replicationUser },
+        rewind: { username: rewindUser },
       },
     },
   };

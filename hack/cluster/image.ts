@@ -60,7 +60,6 @@ async function dockerCanBuild(source: ImageSource): Promise<boolean> {
 async function buildWithDocker(source: ImageSource, say: Say): Promise<BuiltImage> {
   await run("docker", ["build", "-t", source.name, "-f", source.dockerfile, source.context], {
     onLine: say,
-    env: { DOCKER_BUILDKIT: "1" },
   });
   const id = (await run("docker", ["image", "inspect", "--format", "{{.Id}}", source.name])).trim();
   const archive = join(imageCache(), `docker-${digestOf([source.name, id])}.tar`);

@@ -1,6 +1,6 @@
 // A cluster in kind, for machines with Docker: the same from outside as the local one.
-import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensureBinaries } from "./binaries.ts";
 import { cacheDirectory } from "./cache.ts";
@@ -29,13 +29,12 @@ export function kindSettings(environment: NodeJS.ProcessEnv = process.env): Kind
 /** The cluster of that name; a new one if there is none or if it does not answer. */
 export async function openKind(settings: KindSettings, progress: Progress): Promise<Cluster> {
   const { kubectl, helm } = await ensureBinaries(["kubectl", "helm"], progress);
-  const kubeconfig = join(cacheDirectory(), "kind", `${settings.cluster}.kubeconfig`);
-  mkdirSync(join(cacheDirectory(), "kind"), { recursive: true });
+  const kubeconfig = kubeconfigPath(settings);
+  mkdirSync(dirname(kubeconfig), { recursive: true });
   if (await kindExists(settings)) {
-    await run("kind", ["export", "kubeconfig", "--name", settings.cluster, "--kubeconfig", kubeconfig]);
-    const answers = await ask(kubectl, ["--kubeconfig", kubeconfig, "get", "--raw", "/readyz"]);
     // A creation that was killed leaves containers without a cluster in them.
-    if (answers === undefined || !(await isWhole(kubectl, kubeconfig))) await removeKind(settings, progress);
+    await ask("kind", ["export", "kubeconfig", "--name", settings.cluster, "--kubeconfig", kubeconfig]);
+    if (!(await isWhole(kubectl, kubeconfig))) await removeKind(settings, progress);
   }
   if (!(await kindExists(settings))) {
     await progress.stage(`kind cluster ${settings.cluster}`, async (stage) => {
@@ -43,6 +42,9 @@ export async function openKind(settings: KindSettings, progress: Progress): Prom
       const flags = ["--name", settings.cluster, "--config", settings.config, "--kubeconfig", kubeconfig, ...image];
       const onLine = (line: string): void => stage.update(line);
       await run("kind", ["create", "cluster", "--wait", "180s", ...flags], { onLine });
+      // Nodes are ready some seconds before names resolve.
+      const dns = ["-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout", "120s"];
+      await run(kubectl, ["--kubeconfig", kubeconfig, ...dns], { onLine });
     });
   }
   return {
@@ -70,18 +72,23 @@ export async function kindExists(settings: KindSettings): Promise<boolean> {
 
 export async function removeKind(settings: KindSettings, progress: Progress): Promise<void> {
   await progress.stage(`Remove the kind cluster ${settings.cluster}`, () =>
-    run("kind", ["delete", "cluster", "--name", settings.cluster]),
+    run("kind", ["delete", "cluster", "--name", settings.cluster, "--kubeconfig", kubeconfigPath(settings)]),
   );
+  rmSync(kubeconfigPath(settings), { force: true });
 }
 
 export async function kindStatus(settings: KindSettings): Promise<readonly string[]> {
   if (!(await kindExists(settings))) return [`There is no kind cluster ${settings.cluster}.`];
   const nodes = (await ask("kind", ["get", "nodes", "--name", settings.cluster]))?.trim().split("\n") ?? [];
-  const kubeconfig = join(cacheDirectory(), "kind", `${settings.cluster}.kubeconfig`);
+  const kubeconfig = kubeconfigPath(settings);
   return [
     `The kind cluster ${settings.cluster} exists; nodes: ${nodes.join(", ")}.`,
     ...(existsSync(kubeconfig) ? [`Kubeconfig: ${kubeconfig}`] : []),
   ];
+}
+
+function kubeconfigPath(settings: KindSettings): string {
+  return join(cacheDirectory(), "kind", `${settings.cluster}.kubeconfig`);
 }
 
 async function isWhole(kubectl: string, kubeconfig: string): Promise<boolean> {

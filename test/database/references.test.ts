@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { credentialsOf, passwordOf, readReferences, recheckAfterMs } from "../../src/database/references.ts";
 import { internalKeys } from "../../src/database/names.ts";
-import type { Cache, KubeClient, KubeObject, Ref, Secret } from "../../src/runtime/index.ts";
+import type { Cache, KubeClient, Ref, Secret } from "../../src/runtime/index.ts";
 import { orders, references, uid } from "../support/orders.ts";
 
 const base64 = (bytes: string | Uint8Array): string => Buffer.from(bytes).toString("base64");
