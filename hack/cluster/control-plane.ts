@@ -47,6 +47,11 @@ export interface ControlPlaneOptions {
   readonly detached?: boolean;
   /** Appended to the command lines; a later flag wins over ours. */
   readonly extraFlags?: Partial<Record<ProcessName, readonly string[]>>;
+  /**
+   * What the API server must know before the others start, such as CRDs: the garbage collector looks for new kinds only every
+   * 30 s (https://github.com/kubernetes/kubernetes/blob/v1.36.0/cmd/kube-controller-manager/app/core.go).
+   */
+  readonly beforeControllers?: (admin: ApiConnection) => Promise<void>;
   readonly signal?: AbortSignal;
 }
 
@@ -107,6 +112,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         if (launch.name === "kube-apiserver") {
           await waitUntil(directory, () => isReady(api), options.signal);
           await waitUntil(directory, () => rolesAreInForce(api), options.signal);
+          await options.beforeControllers?.(api);
         }
       }
       if (components.includes("controller-manager")) {

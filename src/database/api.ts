@@ -44,7 +44,7 @@ export const reasons = {
   WaitingForPrimary: "Wait. If no primary appears, look at the logs of the Pods that the message names.",
   AddingInstances: "Wait. If it does not end, look at the Events of the Pods that the message names.",
   RetiringInstances: "Wait: instances are removed one at a time.",
-  RollingOut: "Wait: Pods are replaced one at a time, the primary last.",
+  RollingOut: "Delete the Pods that the message names, one at a time, the primary last: docs/operations.md.",
   ResizingVolumes: "Wait. If it does not end, look at the Events of the volumes that the message names.",
   Provisioning: "Wait: role and database are being created.",
   Deleting: "Wait: the message says for what.",
@@ -67,11 +67,12 @@ export const reasons = {
   // Failures of a pass. All but the first two are tried again by themselves.
   NameTaken: "Remove or rename the object that the message names, or choose another name for the Database.",
   ImmutableField: "The object that the message names cannot be changed in place: undo the change.",
-  Refused:
-    "Kubernetes, PostgreSQL or Patroni refused; the message says what and why. Mostly a field has to be corrected.",
+  Refused: "Kubernetes refused an object; the message says what and why. Mostly a field has to be corrected.",
   Forbidden: "Give the operator the permission that the message names: the chart's ClusterRole has them all.",
   Contested: "Stop the other field manager that the message names from writing the same field.",
   Unreachable: "Wait. If it lasts, look at the Pod that the message names, and at what keeps the operator from it.",
+  ProvisioningRefused:
+    "PostgreSQL or Patroni refused; the message says what and why. Mostly a field has to be corrected.",
   NotPrimary: "Wait: the primary is changing.",
   CredentialsRefused: "Set the password of the role that the message names back to that in Secret <name>-internal.",
   ReconcileFailed: "If it lasts, look at the message and the operator's log.",

@@ -2,6 +2,8 @@
 // replicas → primary (a clean stop, remembered on its volume) → Patroni's Endpoints → by policy the volumes and passwords.
 // Idempotent: each pass looks at what is still there. It works from the raw Database: an invalid spec must not block deletion.
 import {
+  controllerOf,
+  patchGuarded,
   Endpoints,
   PersistentVolumeClaim,
   Pod,
@@ -9,6 +11,7 @@ import {
   Secret,
   StatefulSet,
   type Context,
+  type JsonPatch,
   type Kind,
   type KubeObject,
 } from "../runtime/index.ts";
@@ -41,7 +44,8 @@ export async function cleanup<V>(database: Readonly<Database>, context: Context<
     for (const { statefulSet } of running)
       if (statefulSet !== undefined) await remove(StatefulSet, statefulSet, context);
     // A Pod whose StatefulSet is gone is collected; one that somebody orphaned would keep Patroni alive for ever.
-    for (const { statefulSet, pod } of running) if (statefulSet === undefined && pod) await remove(Pod, pod, context);
+    for (const { pod } of running)
+      if (pod !== undefined && controllerOf(pod) === undefined) await remove(Pod, pod, context);
     if (running.length > 0) return { waitingFor: `Pods to stop: ${running.map((i) => i.podName).join(", ")}` };
   }
 
@@ -70,18 +74,15 @@ export async function cleanup<V>(database: Readonly<Database>, context: Context<
 async function rememberLeader<V>(instances: readonly Instance[], leader: string, context: Context<V>): Promise<void> {
   const path = `/metadata/annotations/${annotations.lastPrimary.replaceAll("/", "~1")}`;
   // The leader's first: between the two writes there may be two marks, but never none.
-  for (const { volume, podName, lastPrimary } of instances.toSorted((a) => (a.podName === leader ? -1 : 1))) {
+  for (const { volume, podName } of instances.toSorted((a) => (a.podName === leader ? -1 : 1))) {
     const leads = podName === leader;
-    if (volume === undefined || leads === lastPrimary) continue;
-    await context.client.patch(
-      PersistentVolumeClaim,
-      refTo(volume),
-      [
-        { op: "test", path: "/metadata/uid", value: volume.metadata.uid },
-        { op: "add", path, value: String(leads) },
-      ],
-      { signal: context.signal },
-    );
+    if (volume === undefined || volume.metadata.annotations?.[annotations.lastPrimary] === String(leads)) continue;
+    const annotated = volume.metadata.annotations !== undefined;
+    const patch: JsonPatch = [
+      ...(annotated ? [] : [{ op: "add", path: "/metadata/annotations", value: {} } as const]),
+      { op: "add", path, value: String(leads) },
+    ];
+    await patchGuarded(context.client, PersistentVolumeClaim, volume, patch, { signal: context.signal });
   }
 }
 

@@ -1,12 +1,18 @@
 // Wiring: what wakes a Database. Its own spec, every object that it owns, and what Patroni says about its instances.
 import {
+  defaultErrorPolicy,
   Endpoints,
   on,
   PersistentVolumeClaim,
   Pod,
   resourceName,
+  refTo,
+  requeue,
   Secret,
+  TerminalError,
+  type Cache,
   type ControllerOptions,
+  type ErrorOutcome,
   type KubeObject,
   type Owned,
   type Ref,
@@ -42,10 +48,19 @@ export function databaseController(options: DatabaseControllerOptions): Controll
     watches: watched,
     value: options.operator,
     reconcile,
+    errorPolicy,
     concurrency: options.concurrency,
     resyncEveryMs: options.resyncEveryMs,
     timeoutMs: passTimeoutMs,
   };
+}
+
+/** What is in the way is somebody else's and is not watched: nobody tells us when it goes. */
+const nameTakenAgainMs = 30_000;
+
+export function errorPolicy(error: unknown): ErrorOutcome {
+  const nameTaken = error instanceof TerminalError && error.reason === "NameTaken";
+  return nameTaken ? requeue(nameTakenAgainMs) : defaultErrorPolicy(error);
 }
 
 const ours = Object.entries(managedByHoldfast)
@@ -62,13 +77,22 @@ function ownedKinds(): readonly Owned<any>[] {
 const watched: readonly Watched<any>[] = [
   // Volumes and passwords outlive their Database, so they carry no reference to it.
   { kind: PersistentVolumeClaim, labels: ours, map: byAppInstance },
-  { kind: Secret, labels: ours, map: byAppInstance },
+  { kind: Secret, labels: ours, map: ofSecret },
   { kind: Pod, labels: labels.database, map: byDatabaseLabel, when: memberChanged },
   { kind: Endpoints, labels: labels.database, map: byDatabaseLabel, when: leaderChanged },
 ];
 
 function byAppInstance({ metadata }: Readonly<KubeObject>): Iterable<Ref> {
   return refFrom(metadata.namespace, metadata.labels?.[labels.appInstance]);
+}
+
+/** A user's own password Secret with our label belongs to every Database that refers to it. */
+function ofSecret(secret: Readonly<KubeObject>, cache: Cache): Iterable<Ref> {
+  const { namespace, name } = secret.metadata;
+  const referring = cache
+    .list(Database, namespace === undefined ? {} : { namespace })
+    .filter(({ spec }) => spec.passwordSecretRef?.name === name);
+  return [...byAppInstance(secret), ...referring.map(refTo)];
 }
 
 function byDatabaseLabel({ metadata }: Readonly<KubeObject>): Iterable<Ref> {

@@ -54,7 +54,9 @@ export function podTemplate(database: PodInput, instance: string): IPodTemplateS
             initialDelaySeconds: 30,
             periodSeconds: 10,
             timeoutSeconds: 5,
-            failureThreshold: 6,
+            failureThreshold: 3,
+            // Patroni is stuck, so nobody would use the time for a clean stop, and another instance may lead already.
+            terminationGracePeriodSeconds: 10,
           }),
           ...(Object.keys(database.resources).length === 0 ? {} : { resources: database.resources }),
           securityContext: {
@@ -97,6 +99,8 @@ function environment(secret: string): IEnvVar[] {
     field("PATRONI_KUBERNETES_POD_IP", "status.podIP"),
     { name: "PATRONI_POSTGRESQL_CONNECT_ADDRESS", value: `$(PATRONI_KUBERNETES_POD_IP):${ports.postgres}` },
     { name: "PATRONI_RESTAPI_CONNECT_ADDRESS", value: `$(PATRONI_KUBERNETES_POD_IP):${ports.patroni}` },
+    // For people: `patronictl list` in the Pod finds its cluster.
+    { name: "PATRONICTL_CONFIG_FILE", value: `${imageLayout.config}/${patroniConfigKey}` },
     password("PATRONI_SUPERUSER_PASSWORD", internalKeys.superuser),
     password("PATRONI_REPLICATION_PASSWORD", internalKeys.replication),
     password("PATRONI_REWIND_PASSWORD", internalKeys.rewind),

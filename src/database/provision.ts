@@ -37,6 +37,8 @@ export interface ProvisionPorts {
 export interface Facts extends ServerFacts {
   /** Patroni's dynamic configuration, whole. */
   readonly configuration: DynamicConfiguration;
+  /** When we changed it, on the clock of `provision`; absent when it was as declared. */
+  readonly configuredAtMs?: number;
 }
 
 export type ProvisionMemo = ObservationMemo<Facts>;
@@ -106,7 +108,12 @@ export async function provision(
   }
 
   const before: Facts = { ...server.value.before, configuration: patroni.value.before };
-  const facts: Facts = { ...server.value.after, configuration: patroni.value.after };
+  const configured = patroni.value.after !== patroni.value.before;
+  const facts: Facts = {
+    ...server.value.after,
+    configuration: patroni.value.after,
+    ...(configured ? { configuredAtMs: nowMs } : {}),
+  };
   const still = describeMissing(request.wishes, missing(request.wishes, facts));
   if (still.length > 0)
     throw new PortError(`still missing after it was provided: ${still.join("; ")}`, { reason: "ProvisioningRefused" });

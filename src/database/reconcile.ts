@@ -12,9 +12,10 @@ import {
 } from "../runtime/index.ts";
 import { Database, InvalidSpec } from "./api.ts";
 import { children } from "./children/index.ts";
-import { cleanup, type Waiting } from "./cleanup.ts";
+import { cleanup } from "./cleanup.ts";
+import { mostUrgent } from "./failures.ts";
 import { primaryOf, readInstances } from "./instances.ts";
-import { annotations, fieldManager, finalizer, managedByHoldfast } from "./names.ts";
+import { annotations, commonLabels, fieldManager, finalizer } from "./names.ts";
 import { provision, type ProvisionMemo, type ProvisionPorts } from "./provision.ts";
 import { readReferences, recheckAfterMs } from "./references.ts";
 import { resolve, type ResolveSettings } from "./resolve.ts";
@@ -34,20 +35,37 @@ export interface Operator {
   readonly monotonicMs: () => number;
 }
 
-export async function reconcile(database: Readonly<Database>, context: Context<Operator>): Promise<Outcome> {
-  const ended = await finalize(Database, database, finalizer, (raw) => cleanup(raw, context), context); //      IO
-  if (ended === "removed") context.value.memo.forget(database.metadata.uid ?? "");
-  if (ended === "added" || ended === "removed") return awaitChange;
+/** Two of Patroni's loops. */
+const settleMs = 10_000;
 
-  const { pass, requeueAfterMs } =
-    ended === "present" ? await attempt(database, context) : waiting(database, ended, context);
+export async function reconcile(database: Readonly<Database>, context: Context<Operator>): Promise<Outcome> {
+  const { pass, requeueAfterMs } = await deleteOrAttempt(database, context);
+  if (pass === undefined) return awaitChange;
   context.signal.throwIfAborted();
   const status = computeStatus(database, pass, context.value.now()); //                                         pure
   await writeStatus(Database, database, status, fieldManager, context); //                                      IO
-  // What waits for an edit of something that is not watched is looked at again after a while.
+  // What the spec refers to may be edited without an event: it is looked at again after a while.
   const isWaiting = pass.failure instanceof InvalidSpec && requeueAfterMs !== undefined;
   if (pass.failure !== undefined && !isWaiting) throw pass.failure;
   return requeueAfterMs === undefined ? awaitChange : requeue(requeueAfterMs);
+}
+
+/** Step 2. Without a pass there is nothing to tell: the finalizer has just come or gone. */
+async function deleteOrAttempt(database: Readonly<Database>, context: Context<Operator>): Promise<Partial<Attempt>> {
+  const deleting = (waitingFor: string, failure?: unknown): Attempt => {
+    const progress = { reason: "Deleting", message: waitingFor } as const;
+    return { pass: { instances: readInstances(refTo(database), context.cache), progress, failure } };
+  };
+  try {
+    const ended = await finalize(Database, database, finalizer, (raw) => cleanup(raw, context), context); //    IO
+    if (ended === "removed") context.value.memo.forget(database.metadata.uid ?? "");
+    if (ended === "added" || ended === "removed") return {};
+    if (ended !== "present") return deleting(`waiting for ${ended.waitingFor}`);
+  } catch (failure) {
+    if (database.metadata.deletionTimestamp === undefined) throw failure;
+    return deleting("cleaning up failed and is tried again", failure);
+  }
+  return attempt(database, context);
 }
 
 interface Attempt {
@@ -58,42 +76,47 @@ interface Attempt {
 /** Steps 3 to 8. A failure ends the steps, never the pass: what was reached so far still becomes status. */
 async function attempt(database: Readonly<Database>, context: Context<Operator>): Promise<Attempt> {
   const { settings, ports, memo, contested, monotonicMs } = context.value;
-  const instances = readInstances(refTo(database), context.cache); //                                           cache
-  if (database.spec.paused === true) return { pass: { instances } };
-  let pass: Pass = { instances };
+  const found = readInstances(refTo(database), context.cache); //                                               cache
+  let pass: Pass = { instances: found };
+  if (database.spec.paused === true) return { pass };
   let requeueAfterMs: number | undefined;
   try {
     const references = await readReferences(database, context); //                                              IO, cache
     requeueAfterMs = recheckAfterMs(references);
-    const resolved = resolve(database, references, instances, settings); //                                     pure
+    const resolved = resolve(database, references, found, settings); //                                         pure
     pass = { ...pass, resolved };
 
     const owner = { object: database, kind: Database };
-    const marks = { fieldManager, labels: managedByHoldfast, ownerUidAnnotation: annotations.ownerUid, contested };
+    const marks = {
+      fieldManager,
+      labels: commonLabels(database.metadata.name),
+      ownerUidAnnotation: annotations.ownerUid,
+      contested,
+    };
     const { applied, failures } = await applyChildren(resolved, owner, children, marks, context); //            IO
-    pass = { ...pass, applied, failures };
+    // What was just written counts: its echo wakes nobody.
+    const instances = readInstances(refTo(database), context.cache); //                                         cache
+    pass = { ...pass, instances, applied, failures };
 
     const act = planRollout(database, instances); //                                                            pure
     // Its own writes do not wake it: the next step of the act is taken in a pass of its own.
-    if (act !== undefined && (await performAct(act, database, context))) requeueAfterMs = 0; //                 IO
-
     const primary = primaryOf(instances);
+    if (act !== undefined && (await performAct(act, database, primary, context))) requeueAfterMs = 0; //        IO
+
     if (primary !== undefined) {
       const request = provisionRequest(database, resolved, primary); //                                         pure
-      const { serverVersion, changes } = await provision(request, ports, memo, monotonicMs(), context.signal); // IO
-      pass = { ...pass, facts: { provisioned: true, serverVersion } };
-      tell(database, changes, context);
+      const now = monotonicMs();
+      const facts = await provision(request, ports, memo, now, context.signal); //                              IO
+      // Patroni's members take a changed configuration up, or ask for a restart, within a loop: until then nobody knows.
+      const settlesInMs = (facts.configuredAtMs ?? -Infinity) + settleMs - now;
+      if (settlesInMs > 0) requeueAfterMs = Math.min(requeueAfterMs ?? settlesInMs, settlesInMs);
+      pass = { ...pass, facts: { provisioned: settlesInMs <= 0, serverVersion: facts.serverVersion } };
+      tell(database, facts.changes, context);
     }
-    return { pass: { ...pass, failure: failures[0]?.error }, requeueAfterMs };
+    return { pass: { ...pass, failure: mostUrgent(failures.map(({ error }) => error)) }, requeueAfterMs };
   } catch (failure) {
     return { pass: { ...pass, failure }, requeueAfterMs };
   }
-}
-
-/** A deletion that is not done yet. */
-function waiting(database: Readonly<Database>, { waitingFor }: Waiting, context: Context<Operator>): Attempt {
-  const instances = readInstances(refTo(database), context.cache);
-  return { pass: { instances, progress: { reason: "Deleting", message: `waiting for ${waitingFor}` } } };
 }
 
 function tell(database: Readonly<Database>, changes: readonly string[], { log, events }: Context<Operator>): void {

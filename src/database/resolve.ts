@@ -79,7 +79,7 @@ export function resolve(
     replicas: spec.replicas ?? 1,
     databaseName: resolveName("databaseName", spec.databaseName ?? name, reservedDatabases),
     username: resolveName("username", spec.username ?? name, reservedRoles),
-    password: resolvePassword(spec, references) ?? credentials.application,
+    password: resolvePassword(spec, references, namesOf(name)) ?? credentials.application,
     credentials,
     resources: spec.resources ?? {},
     parameters: resolveParameters(spec),
@@ -122,7 +122,17 @@ function resolveCredentials(name: string, { internal }: References, instances: r
   return internal.credentials;
 }
 
-function resolvePassword({ passwordSecretRef }: DatabaseSpec, { password }: References): string | undefined {
+function resolvePassword(
+  { passwordSecretRef }: DatabaseSpec,
+  { password }: References,
+  { internalSecret, credentialsSecret }: ReturnType<typeof namesOf>,
+): string | undefined {
+  if ([internalSecret, credentialsSecret].some((name) => name === passwordSecretRef?.name)) {
+    throw new InvalidSpec(
+      "InvalidSpec",
+      `spec.passwordSecretRef: Secret ${passwordSecretRef?.name} is written by Holdfast and cannot be the source of a password`,
+    );
+  }
   switch (password.type) {
     case "none":
       return undefined;
@@ -221,6 +231,14 @@ function chooseInstances(
     }
     const first = marked.filter(hasVolume).map(numberOf);
     const known = sorted([...running, ...first]);
+    // Deletion marks every volume, so that a lost "true" shows: the others say "false". Without marks nobody has ever led.
+    const others = waiting.filter(({ volume }) => volume?.metadata.annotations?.[annotations.lastPrimary] === "false");
+    if (known.length === 0 && waiting.length > 1 && others.length > 0) {
+      throw new InvalidSpec(
+        "LastPrimaryUnknown",
+        `the volume of the last primary is gone; which of ${waiting.map(({ name }) => name).join(", ")} has the newest data?`,
+      );
+    }
     const alone = known.length > 0 ? known : waiting.slice(0, 1).map(numberOf);
     return { numbers: alone, takingUp: alone.length < replicas };
   }

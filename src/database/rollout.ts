@@ -4,6 +4,7 @@
 import {
   Endpoints,
   isNotFound,
+  patchGuarded,
   PersistentVolumeClaim,
   refTo,
   StatefulSet,
@@ -31,7 +32,8 @@ export function planRollout(database: Readonly<Database>, instances: readonly In
   for (const instance of instances.filter(({ retired }) => retired)) {
     if (instance === primary) return { type: "keep", instance };
     if (instance.deleting) return undefined;
-    if (instance.statefulSet !== undefined) return { type: "stop", instance };
+    // Only while another instance leads: until then this one may be the one that takes over.
+    if (instance.statefulSet !== undefined) return primary === undefined ? undefined : { type: "stop", instance };
     if (instance.pod !== undefined) return undefined;
     // Only while another instance leads: until then this volume might hold what no other one does.
     if (deletionPolicy === "Delete" && primary !== undefined && isOurs(instance, database)) {
@@ -51,17 +53,22 @@ function isOurs({ volume }: Instance, { metadata }: Readonly<Database>): boolean
 }
 
 /**
- * Does what was planned, unless a live read says that the instance leads: the cache can be behind a failover.
+ * Does what was planned, if a live read says that the same instance leads as in the plan: the cache can be behind a failover.
  * @returns whether it was done; if not, the plan is made again when the cache has caught up
  * @throws ApiError
  */
-export async function performAct<V>(act: Act, database: Readonly<Database>, context: Context<V>): Promise<boolean> {
+export async function performAct<V>(
+  act: Act,
+  database: Readonly<Database>,
+  primary: Instance | undefined,
+  context: Context<V>,
+): Promise<boolean> {
   const { client, signal, events, log } = context;
   const { namespace } = database.metadata;
   const { instance } = act;
   if (act.type !== "keep") {
     const leader = leaderOf(await client.get(Endpoints, refTo(database), { signal }));
-    if (leader === undefined || leader === instance.podName) return false;
+    if (leader === undefined || leader !== primary?.podName || leader === instance.podName) return false;
   }
   const tell = (reason: Reason, message: string): void => {
     log.info({ instance: instance.name }, message);
@@ -107,11 +114,8 @@ function addRetired(volume: Readonly<PersistentVolumeClaim>): JsonPatch {
 
 /** Patches this very volume. One that is gone needs no mark. */
 async function mark<V>(volume: Readonly<PersistentVolumeClaim>, patch: JsonPatch, context: Context<V>): Promise<void> {
-  const sameVolume = { op: "test", path: "/metadata/uid", value: volume.metadata.uid } as const;
   try {
-    await context.client.patch(PersistentVolumeClaim, refTo(volume), [sameVolume, ...patch], {
-      signal: context.signal,
-    });
+    await patchGuarded(context.client, PersistentVolumeClaim, volume, patch, { signal: context.signal });
   } catch (error) {
     if (!isNotFound(error)) throw error;
   }

@@ -9,6 +9,12 @@ import type { ResolvedDatabase } from "./resolve.ts";
 
 const connectTimeoutMs = 5_000;
 
+/**
+ * What people set by hand for a while and forget: a cluster that is paused fails over no more, and nobody would see it.
+ * spec.paused is the way to be left alone: then nothing is provided at all.
+ */
+const unset = { pause: null, standby_cluster: null, synchronous_mode: null } as const;
+
 /** By the Pod's address: it needs no DNS, and is the primary's or nobody's. The primary's Pod is ready, so it has one. */
 export function provisionRequest(
   database: Readonly<Database>,
@@ -24,7 +30,7 @@ export function provisionRequest(
       role: resolved.username,
       password: resolved.password,
       database: resolved.databaseName,
-      configuration: dynamicConfiguration(resolved.parameters),
+      configuration: { ...dynamicConfiguration(resolved.parameters), ...unset },
     },
     primary: { podUid: pod?.metadata.uid ?? "", timeline },
     postgres: { host, port: ports.postgres, user: superuser, password: superuserPassword, connectTimeoutMs },

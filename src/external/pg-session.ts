@@ -17,7 +17,10 @@ const sessionTimeoutMs = 60_000;
  * statement. With this path nothing that others created is ever found by an unqualified name or an operator; pg_temp is
  * searched first unless it is named (https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SEARCH-PATH).
  */
-const startupOptions = "-c search_path=pg_catalog,pg_temp -c default_transaction_read_only=off";
+const startupOptions =
+  "-c search_path=pg_catalog,pg_temp -c default_transaction_read_only=off" +
+  // A statement of ours can hold a verifier: a server that refuses it must not put it into its log.
+  " -c log_min_error_statement=panic";
 
 /**
  * Runs `act` in a session of its own as `address.user`, in the database `postgres`, after the server said that it is no replica.

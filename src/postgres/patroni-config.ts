@@ -40,6 +40,8 @@ export function dynamicConfiguration(parameters: Parameters): { readonly [key: s
     failsafe_mode: true,
     // A replica that lags by more bytes is not promoted.
     maximum_lag_on_failover: 1_048_576,
+    // Nor is one whose timeline is behind: after all were down, it may be a former primary that others have left behind.
+    check_timeline: true,
     postgresql: {
       use_slots: true,
       use_pg_rewind: true,

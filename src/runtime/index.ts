@@ -82,6 +82,7 @@ export * from "./reconcile/conditions.ts";
 export { ContestedPaths, type ContestedOptions } from "./reconcile/contested.ts";
 export { diff, type Difference, type DiffOptions } from "./reconcile/diff.ts";
 export * from "./reconcile/finalizer.ts";
+export { patchGuarded } from "./reconcile/guarded-patch.ts";
 export type { Owner } from "./reconcile/ownership.ts";
 export { statusEqual, writeStatus, type StatusWrite } from "./reconcile/status.ts";
 

@@ -47,6 +47,7 @@ test("the Pod of the smallest Database", () => {
             field("PATRONI_KUBERNETES_POD_IP", "status.podIP"),
             { name: "PATRONI_POSTGRESQL_CONNECT_ADDRESS", value: "$(PATRONI_KUBERNETES_POD_IP):5432" },
             { name: "PATRONI_RESTAPI_CONNECT_ADDRESS", value: "$(PATRONI_KUBERNETES_POD_IP):8008" },
+            { name: "PATRONICTL_CONFIG_FILE", value: "/etc/patroni/patroni.yml" },
             password("PATRONI_SUPERUSER_PASSWORD", "superuser-password"),
             password("PATRONI_REPLICATION_PASSWORD", "replication-password"),
             password("PATRONI_REWIND_PASSWORD", "rewind-password"),
@@ -67,7 +68,8 @@ test("the Pod of the smallest Database", () => {
             initialDelaySeconds: 30,
             periodSeconds: 10,
             timeoutSeconds: 5,
-            failureThreshold: 6,
+            failureThreshold: 3,
+            terminationGracePeriodSeconds: 10,
           },
           securityContext: {
             allowPrivilegeEscalation: false,

@@ -107,7 +107,8 @@ describe("a pass", () => {
   test("brings about everything on a fresh cluster, and says what it did", async () => {
     cluster.configuration = { loop_wait: 5 };
     const { changes, ...facts } = await provide();
-    expect(facts).toEqual({ ...asWished, configuration: { loop_wait: 5, ...wishes.configuration } });
+    const configuration = { loop_wait: 5, ...wishes.configuration };
+    expect(facts).toEqual({ ...asWished, configuration, configuredAtMs: 0 });
     expect(changes).toEqual([
       "role orders: does not exist",
       "database orders: does not exist",
@@ -211,8 +212,9 @@ describe("a pass", () => {
         cluster.configuration = { loop_wait: 5, postgresql: { parameters: someParameters } };
         memo.forget(request.uid);
 
-        const { changes, ...facts } = await provide();
+        const { changes, configuredAtMs, ...facts } = await provide();
         expect(facts).toEqual(asWished);
+        expect(configuredAtMs !== undefined).toBe(changes.some((change) => change.startsWith("configuration")));
         expect(describeMissing(wishes, missing(wishes, facts))).toEqual([]);
         expect(cluster.writes > 0).toBe(changes.length > 0);
       }),

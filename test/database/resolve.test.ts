@@ -277,7 +277,7 @@ describe("the instances that must exist", () => {
     {
       replicas: 2,
       leader: undefined,
-      existing: [volume(2), volume(3)],
+      existing: [volume(2, { lastPrimary: undefined }), volume(3, { lastPrimary: undefined })],
       numbers: [2],
       takingUp: true,
       because: "nobody ever led: one alone, so that two cannot race",
@@ -305,6 +305,13 @@ describe("the instances that must exist", () => {
       numbers,
       takingUp,
     });
+  });
+
+  test("are for a person to say where the last primary's volume is gone", () => {
+    const existing = instances(undefined, volume(2), volume(3));
+    expect(() => resolveOrders({ replicas: 2 }, existing)).toThrow(
+      expect.objectContaining({ reason: "LastPrimaryUnknown", message: expect.stringContaining("orders-2, orders-3") }),
+    );
   });
 
   test("are for a person to say where two volumes claim the newest data", () => {

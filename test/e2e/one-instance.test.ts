@@ -63,7 +63,7 @@ test("deleted with Delete, nothing is left", async () => {
       "-n",
       namespace,
       "-l",
-      "holdfast.dev/database=orders",
+      "app.kubernetes.io/instance=orders",
       "-o",
       "name",
     );

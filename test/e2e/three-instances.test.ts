@@ -50,7 +50,8 @@ test("when the primary's Pod is killed another instance leads, and nothing ackno
     await app.sql("insert into item values (101) on conflict do nothing");
     return true;
   });
-  await untilReady(namespace, "orders");
+  const { status } = (await untilReady(namespace, "orders")) as { status: Record<string, any> };
+  expect(status["primary"]).not.toBe(before);
   expect(await app.sql("select count(*) from item")).toBe("101");
 });
 

@@ -31,6 +31,7 @@ let found: readonly Found[];
 
 beforeAll(async () => {
   scenario = await openScenario(await sharedControlPlane(), "drift");
+  scenario.standIn.preferLeader("orders-1-0");
   operator = await scenario.start();
   await scenario.apply({ replicas: 2 });
   await scenario.ready();
@@ -93,7 +94,12 @@ const edits: readonly Edit[] = [
     kind: Service,
     name: "orders-config",
     because: "it was given a selector, which would take the Endpoints from Patroni",
-    patch: [{ op: "add", path: "/spec/selector", value: { app: "other" } }],
+    patch: [
+      { op: "add", path: "/spec/selector", value: { app: "other" } },
+      // Without these the API server itself refuses a selector on a cluster of one address family.
+      { op: "add", path: "/spec/ipFamilyPolicy", value: "SingleStack" },
+      { op: "add", path: "/spec/ipFamilies", value: ["IPv4"] },
+    ],
   },
   {
     kind: Service,
@@ -112,6 +118,18 @@ const edits: readonly Edit[] = [
     name: "orders",
     because: "its port was changed",
     patch: [{ op: "replace", path: "/spec/ports/0/port", value: 5433 }],
+  },
+  {
+    kind: Service,
+    name: "orders-config",
+    because: "it was given a port",
+    patch: [{ op: "add", path: "/spec/ports", value: [{ name: "other", port: 80 }] }],
+  },
+  {
+    kind: Service,
+    name: "orders-pods",
+    because: "it was given one more port",
+    patch: [{ op: "add", path: "/spec/ports/-", value: { name: "other", port: 80 } }],
   },
   {
     kind: Service,
@@ -139,7 +157,7 @@ const edits: readonly Edit[] = [
   },
   {
     kind: StatefulSet,
-    name: "orders-1",
+    name: "orders-2",
     because: "it was scaled to nothing",
     patch: [{ op: "replace", path: "/spec/replicas", value: 0 }],
   },
@@ -203,9 +221,8 @@ describe("what was edited by hand is repaired", () => {
 
 test("everything that may be deleted comes back as it was, each instance with its number and its own volume", async () => {
   const volumes = await volumeUids(scenario);
-  const mayGo = found.filter(
-    ({ kind, object }) => kind !== (PersistentVolumeClaim as Kind) && object.metadata.name !== "orders-internal",
-  );
+  const isVolume = ({ kind }: Found): boolean => resourceName(kind) === "persistentvolumeclaims";
+  const mayGo = found.filter((each) => !isVolume(each) && each.object.metadata.name !== "orders-internal");
   for (const each of mayGo) {
     const { kind, object } = each;
     const now = await scenario.admin.get(kind, refTo(object));
@@ -218,9 +235,10 @@ test("everything that may be deleted comes back as it was, each instance with it
   }
   await scenario.ready();
   await untilIdle(operator);
-  const normal = (all: readonly Found[]): object =>
-    Object.fromEntries(all.map((each) => [titleOf(each), withoutAddress(contentOf(each.object))]));
-  expect(normal(await objectsOf(scenario))).toEqual(normal(found));
+  // Not the volumes: another instance may have become the primary meanwhile, and they say so.
+  const contents = (all: readonly Found[]): object =>
+    Object.fromEntries(all.filter((each) => !isVolume(each)).map((each) => [titleOf(each), contentOf(each.object)]));
+  expect(contents(await objectsOf(scenario))).toEqual(contents(found));
   expect(await volumeUids(scenario)).toEqual(volumes);
 });
 
@@ -263,21 +281,18 @@ test("the generated passwords are never generated again: without them it waits f
   await untilAsBefore(Secret, internal);
 });
 
-test("a volume deleted by hand is not given up while its Pod uses it, and the Database says what it waits for", async () => {
+test("a volume deleted by hand is waited for as long as something holds it, then made anew", async () => {
   const { admin } = scenario;
   const volume = original(PersistentVolumeClaim, "orders-2");
   const uid = (await admin.get(PersistentVolumeClaim, refTo(volume)))?.metadata.uid ?? "";
+  const finalizers = (value: readonly string[]): JsonPatch => [{ op: "add", path: "/metadata/finalizers", value }];
+  await admin.patch(PersistentVolumeClaim, refTo(volume), finalizers(["example.org/in-use"]));
   await admin.delete(PersistentVolumeClaim, refTo(volume), { uid });
   const ready = await notReady(scenario, "ReconcileFailed");
-  expect(ready.message).toContain("PersistentVolumeClaim");
-  expect(ready.message).toContain("orders-2 is being deleted");
-  expect((await admin.get(PersistentVolumeClaim, refTo(volume)))?.metadata).toMatchObject({ uid });
-});
+  expect(ready.message).toContain("orders-2 is being deleted and is created again when it is gone");
 
-/** The API server gives a new Service a new address. */
-function withoutAddress(content: object): object {
-  const { spec, ...rest } = content as { spec?: Record<string, unknown> };
-  if (spec === undefined || spec["clusterIP"] === "None") return content;
-  const { clusterIP: _, clusterIPs: __, ...others } = spec;
-  return { ...rest, spec: others };
-}
+  await admin.patch(PersistentVolumeClaim, refTo(volume), finalizers([]));
+  await scenario.ready();
+  const { [volume.metadata.name]: now } = await volumeUids(scenario);
+  expect(now).not.toBe(uid);
+});

@@ -35,7 +35,7 @@ export async function startOwnControlPlane(): Promise<ControlPlane & AsyncDispos
     progress: createSilentProgress(),
     unsafeNoFsync: true,
     auditLog: true,
+    beforeControllers: installCrds,
   });
-  await installCrds(controlPlane.admin);
   return { ...controlPlane, [Symbol.asyncDispose]: () => removeScratchDirectory(directory) };
 }

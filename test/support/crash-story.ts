@@ -6,7 +6,7 @@ import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { isEvent, isLease, isWrite, type Call } from "./audit.ts";
 import { countingClient, type CountingClient, type CrashPoint } from "./crash.ts";
 import { openScenario, type RunningOperator, type Scenario } from "./scenario.ts";
-import { snapshotOf, type Snapshot } from "./snapshot.ts";
+import { hasOrphans, snapshotOf, type Snapshot } from "./snapshot.ts";
 
 export interface Story {
   /** Short: part of a namespace's name. */
@@ -44,6 +44,7 @@ const patienceMs = 45_000;
 const quietMs = 1_500;
 
 export async function tell(story: Story, controlPlane: ControlPlane, disturbance?: Disturbance): Promise<Told> {
+  const t0 = performance.now();
   await using scenario = await openScenario(controlPlane, story.name);
   // Which Pod wins the first election is chance, and would make two runs differ that are both right.
   scenario.standIn.preferLeader("orders-1-0");
@@ -63,11 +64,20 @@ export async function tell(story: Story, controlPlane: ControlPlane, disturbance
   await operator;
 
   await story.begin?.(scenario);
+  const t1 = performance.now();
   client.arm(disturbance?.crash);
   await story.act(scenario);
+  const t2 = performance.now();
   await (disturbance === undefined ? quiet(look) : until(look, disturbance.expected.state));
+  const t3 = performance.now();
   // What it was about to do it does now.
   await (await operator).stop();
+  console.log(
+    story.name,
+    disturbance?.crash,
+    client.crashed,
+    `begin ${Math.round(t1 - t0)} act ${Math.round(t2 - t1)} settle ${Math.round(t3 - t2)} stop ${Math.round(performance.now() - t3)}`,
+  );
   return {
     state: await look(),
     ...comingsAndGoings(await scenario.calls(), scenario.operatorUser),
@@ -80,20 +90,22 @@ export async function tell(story: Story, controlPlane: ControlPlane, disturbance
 export function differencesOf(expected: Told, actual: Told): readonly string[] {
   return (["state", "created", "deleted"] as const).flatMap((part) =>
     jsonPatch.compare(expected[part], actual[part]).map((change) => {
-      const is = "value" in change ? ` ${JSON.stringify(change.value)}` : "";
-      const was = jsonPatch.getValueByPointer(expected[part], change.op === "add" ? "" : change.path) as unknown;
-      return `${part}: ${change.op} ${change.path}${is}${change.op === "add" ? "" : ` (${JSON.stringify(was)})`}`;
+      const was = change.op === "add" ? "" : brief(jsonPatch.getValueByPointer(expected[part], change.path));
+      const is = "value" in change ? brief(change.value) : "";
+      return `${part}: ${change.path} was ${was || "absent"}, is ${is || "absent"}`;
     }),
   );
 }
 
-/** Resolves when two looks are the same. */
+const brief = (value: unknown): string => JSON.stringify(value).slice(0, 200);
+
+/** Resolves when two looks are the same, and nothing is left to be collected. */
 async function quiet(look: () => Promise<Snapshot>): Promise<void> {
   const deadline = performance.now() + patienceMs;
   for (let last = await look(); performance.now() < deadline;) {
     await sleep(quietMs);
     const now = await look();
-    if (isDeepStrictEqual(last, now)) return;
+    if (isDeepStrictEqual(last, now) && !hasOrphans(now)) return;
     last = now;
   }
 }
@@ -101,9 +113,9 @@ async function quiet(look: () => Promise<Snapshot>): Promise<void> {
 /** Resolves when the world is as expected, or when patience ends: then the differences say more than an error. */
 async function until(look: () => Promise<Snapshot>, expected: Snapshot): Promise<void> {
   const deadline = performance.now() + patienceMs;
-  while (performance.now() < deadline) {
+  for (let pauseMs = 60; performance.now() < deadline; pauseMs = Math.min(pauseMs * 1.5, 2_000)) {
     if (isDeepStrictEqual(await look(), expected)) return;
-    await sleep(100);
+    await sleep(pauseMs);
   }
 }
 

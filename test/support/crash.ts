@@ -32,25 +32,34 @@ export function countingClient(inner: KubeClient, kill: () => void): CountingCli
   let crash: CrashPoint | undefined;
   let crashed: string | undefined;
   let dead = false;
+  const underWay = new Set<Promise<unknown>>();
 
   const assertAlive = (): void => {
     if (dead) throw noAnswer("the process is dead");
   };
-  const die = (): never => {
+  const die = async (): Promise<never> => {
     dead = true;
+    // What was sent beside it arrives: a request that is cut off may be carried out without a 201 in the audit log.
+    await Promise.allSettled(underWay);
     kill();
     throw noAnswer("killed");
   };
+  const send = <R>(request: () => Promise<R>): Promise<R> => {
+    const sent = request();
+    underWay.add(sent);
+    sent.catch(() => undefined).finally(() => underWay.delete(sent));
+    return sent;
+  };
 
-  async function write<R>(verb: string, kind: Kind, ref: Ref, send: () => Promise<R>): Promise<R> {
+  async function write<R>(verb: string, kind: Kind, ref: Ref, request: () => Promise<R>): Promise<R> {
     assertAlive();
-    if (kind.plural === "events" || kind.plural === "leases") return send();
+    if (kind.plural === "events" || kind.plural === "leases") return request();
     const what = `${verb} ${resourceName(kind)} ${keyOf(ref)}`;
     writes.push(what);
-    if (crash === undefined || writes.length !== crash.write) return send();
+    if (crash === undefined || writes.length !== crash.write) return send(request);
     crashed = what;
     if (crash.mode === "before") return die();
-    await send();
+    await send(request);
     if (crash.mode === "after") return die();
     throw noAnswer("connection reset before the answer arrived");
   }

@@ -10,17 +10,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const directory = await createScratchDirectory();
   const end = (): Promise<void> => removeScratchDirectory(directory);
   try {
-    const progress = createProgress();
     const controlPlane = await startControlPlane({
       directory,
       components: ["controller-manager"],
-      progress,
+      progress: createProgress(),
       unsafeNoFsync: true,
       auditLog: true,
       // In one file: the tests read it while it grows, and by default it is set aside at 100 MB.
       extraFlags: { "kube-apiserver": ["--audit-log-maxsize=4096"] },
+      beforeControllers: installCrds,
     });
-    await progress.stage("CRDs", () => installCrds(controlPlane.admin));
     const { url, adminKubeconfigPath } = controlPlane;
     project.provide("apiServer", { url, directory, adminKubeconfigPath });
     return end;

@@ -44,15 +44,15 @@ export async function readAll<T = Record<string, any>>(namespace: string, kind: 
 /** Polls until `question` has an answer other than undefined or false. @throws Error that says what was waited for */
 export async function eventually<T>(
   what: string,
-  question: () => Promise<T | undefined>,
+  question: () => Promise<T | undefined | false>,
   timeoutMs = 120_000,
-): Promise<NonNullable<T>> {
+): Promise<Exclude<NonNullable<T>, false>> {
   const deadline = Date.now() + timeoutMs;
   let last: unknown;
   while (Date.now() < deadline) {
     try {
       const answer = await question();
-      if (answer !== undefined && answer !== null) return answer;
+      if (answer !== undefined && answer !== null && answer !== false) return answer as Exclude<NonNullable<T>, false>;
     } catch (error) {
       last = error;
     }

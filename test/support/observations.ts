@@ -35,13 +35,20 @@ export async function titlesOf(scenario: Scenario, database?: string): Promise<r
   return (await objectsOf(scenario, database)).map(titleOf).toSorted();
 }
 
-/** What was declared of an object: without what the API server counts up, and what controllers report. */
+/** What is declared of an object: without what the API server counts up or chooses, and what controllers report. */
 export function contentOf(object: KubeObject): object {
-  const { metadata, ...rest } = object as KubeObject & { status?: unknown; secrets?: unknown };
+  const { metadata, spec, status: _, ...rest } = object as KubeObject & { spec?: object; status?: unknown };
   const { name, labels: labelled, annotations, ownerReferences } = metadata;
-  delete rest.status;
-  return { ...rest, metadata: { name, labels: labelled, annotations, ownerReferences } };
+  const declared = Object.entries(spec ?? {}).filter(([field]) => !chosen.has(field));
+  return {
+    ...rest,
+    ...(spec === undefined ? {} : { spec: Object.fromEntries(declared) }),
+    metadata: { name, labels: labelled, annotations, ownerReferences },
+  };
 }
+
+/** The addresses of a Service. */
+const chosen = new Set(["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
 
 /** The names of the StatefulSets that exist, sorted. */
 export async function instancesOf({ admin, namespace }: Scenario): Promise<readonly string[]> {

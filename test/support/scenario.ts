@@ -10,8 +10,10 @@ import { createSilentProgress } from "../../hack/cluster/progress.ts";
 import { Database, type DatabaseSpec } from "../../src/database/api.ts";
 import { databaseController } from "../../src/database/controller.ts";
 import { ObservationMemo } from "../../src/database/observation-memo.ts";
+import type { DynamicConfiguration } from "../../src/database/patroni.ts";
 import type { Facts } from "../../src/database/provision.ts";
 import {
+  ConfigMap,
   ContestedPaths,
   createHttpClient,
   createLog,
@@ -100,8 +102,15 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
 
   const hosts = new Map<string, string>();
   const postgres = new FakePostgres((host) => hosts.get(host) ?? host);
-  const standIn = await startStandIn(admin, namespace, ({ ip, database, role }) => {
-    hosts.set(ip, `${namespace}/${database}`);
+  const standIn = await startStandIn(admin, namespace, async ({ ip, database, role }) => {
+    const cluster = `${namespace}/${database}`;
+    hosts.set(ip, cluster);
+    // The first instance stores what its static file says.
+    if (Object.keys(postgres.cluster(cluster).configuration).length === 0) {
+      const file = await admin.get(ConfigMap, { namespace, name: `${database}-patroni` });
+      const config = JSON.parse(file?.data?.["patroni.yaml"] ?? "{}") as { bootstrap?: { dcs?: DynamicConfiguration } };
+      postgres.cluster(cluster).configuration = config.bootstrap?.dcs ?? {};
+    }
     if (role === "replica") postgres.replicas.add(ip);
     else postgres.replicas.delete(ip);
   });

@@ -1,6 +1,7 @@
 // Everything that a namespace holds, without what differs between two runs of the same story: uids, versions, times, addresses and
 // generated passwords are replaced by what they are, so that what is derived from them must still fit.
 import { Database } from "../../src/database/api.ts";
+import { fieldManager } from "../../src/database/names.ts";
 import {
   ConfigMap,
   defineKind,
@@ -49,7 +50,7 @@ const kinds: readonly Kind<any>[] = [
 /** "StatefulSet orders-1" → what it says. */
 export type Snapshot = Readonly<Record<string, unknown>>;
 
-/** @param cluster what PostgreSQL and Patroni hold, where there is one */
+/** @param cluster what PostgreSQL and Patroni hold, for as long as there is a volume */
 export async function snapshotOf(client: KubeClient, namespace: string, cluster?: FakeCluster): Promise<Snapshot> {
   const lists = await Promise.all(kinds.map((kind) => client.list<KubeObject>(kind, { namespace })));
   const objects = lists.flatMap(({ items }) => items).filter(({ metadata }) => !isFurniture(metadata.name));
@@ -59,19 +60,30 @@ export async function snapshotOf(client: KubeClient, namespace: string, cluster?
   const neutral = <T>(value: T): T => {
     let text = JSON.stringify(value);
     for (const [from, to] of replacements) text = text.replaceAll(from, to);
-    text = text.replaceAll(uuid, "<uid of what is gone>").replaceAll(time, "<time>").replaceAll(tokenVolume, "<token>");
+    text = text.replaceAll(uuid, goneUid).replaceAll(time, "<time>").replaceAll(tokenVolume, "<token>");
     return JSON.parse(text) as T;
   };
   const entries = objects.map((object): [string, unknown] =>
     neutral([`${object.kind} ${object.metadata.name}`, readable(object)]),
   );
-  if (cluster !== undefined) entries.push(neutral(["PostgreSQL", outside(cluster)]));
+  const hasData = objects.some(({ kind }) => kind === PersistentVolumeClaim.kind);
+  if (cluster !== undefined && hasData) entries.push(neutral(["PostgreSQL", outside(cluster)]));
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** Somebody's owner is gone, so the garbage collector has not been here yet. */
+export function hasOrphans(snapshot: Snapshot): boolean {
+  const objects = Object.values(snapshot) as { metadata?: { ownerReferences?: { uid: string }[] } }[];
+  return objects.some(({ metadata }) => metadata?.ownerReferences?.some(({ uid }) => uid === goneUid));
+}
+
+const goneUid = "<uid of what is gone>";
 const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const tokenVolume = /kube-api-access-[a-z0-9]{5}/g;
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
+
+/** Which of them it writes depends on whether the stand-in or the volume controller comes first. */
+const volumeController = /^(volume(\.beta)?|pv)\.kubernetes\.io\//;
 
 /** What every namespace has, and what a scenario puts there itself. */
 const isFurniture = (name: string): boolean =>
@@ -105,8 +117,14 @@ function readable(object: KubeObject): unknown {
     selfLink: __,
     ...metadata
   } = object.metadata as KubeObject["metadata"] & { selfLink?: string };
-  const managers = (managedFields ?? []).map(({ time: _, ...entry }) => entry);
-  const rest = { ...object, metadata: { ...metadata, managers: managers.toSorted(byText) } };
+  const managers = (managedFields ?? [])
+    .filter(({ manager }) => manager === fieldManager || manager === "user")
+    .map(({ time: _, ...entry }) => entry);
+  const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => !volumeController.test(name));
+  const rest = {
+    ...object,
+    metadata: { ...metadata, annotations: Object.fromEntries(annotations), managers: managers.toSorted(byText) },
+  };
   if (object.kind === "Secret") {
     const data = Object.entries((object as Secret).data ?? {}).map(([key, value]) => [key, decode(value)]);
     return { ...rest, data: Object.fromEntries(data) as unknown };

@@ -32,7 +32,7 @@ export interface Member {
 export async function startStandIn(
   client: KubeClient,
   namespace: string,
-  onMember: (member: Member) => void = () => undefined,
+  onMember: (member: Member) => void | Promise<void> = () => undefined,
 ): Promise<StandIn> {
   const stopped = new AbortController();
   const state = {
@@ -162,7 +162,7 @@ export async function startStandIn(
     }
     for (const pod of pods) {
       const role = pod === chosen ? "primary" : "replica";
-      onMember({ ip: addressOf(pod), database, role });
+      await onMember({ ip: addressOf(pod), database, role });
       await mark(pod, role, currentTimeline);
     }
   }

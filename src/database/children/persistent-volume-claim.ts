@@ -19,7 +19,8 @@ export const persistentVolumeClaims = {
         name: instance.name,
         namespace,
         labels: instanceLabels(name, instance.name),
-        annotations: { [annotations.lastPrimary]: String(instance.lastPrimary) },
+        // Absent, not "false": a mark that was never set cannot be missed (resolve.ts).
+        ...(instance.lastPrimary ? { annotations: { [annotations.lastPrimary]: "true" } } : {}),
       },
       spec: {
         accessModes: ["ReadWriteOnce"],

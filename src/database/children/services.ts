@@ -22,6 +22,7 @@ const patroniPort = { name: "patroni", port: ports.patroni, targetPort: ports.pa
 export const patroniServices = {
   kind: Service,
   absent: ["spec.selector"],
+  whole: ["spec.ports"],
   // clusterIP cannot be changed.
   onImmutable: "recreate",
   desired: (database) => {
@@ -46,6 +47,7 @@ export const patroniServices = {
 /** `orders-replicas`, read-only, by the label that Patroni writes; `orders-pods`, headless, for the names of Pods. */
 export const podServices = {
   kind: Service,
+  whole: ["spec.ports"],
   onImmutable: "recreate",
   desired: (database) => {
     const { replicasService, podsService } = namesOf(database.name);

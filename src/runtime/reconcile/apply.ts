@@ -1,5 +1,5 @@
 // Brings one object about: read → whose is it → diff → server-side apply, or nothing at all. Decides nothing about other objects.
-import type { ApplyOptions, KubeClient } from "../kube/client.ts";
+import type { ApplyOptions, JsonPatch, KubeClient } from "../kube/client.ts";
 import { RetryAfterError, TerminalError } from "../kube/errors.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { controllerOf, keyOf, refTo, type Kind, type KubeObject } from "../kube/object.ts";
@@ -33,6 +33,11 @@ export interface Handling {
   readonly ownership?: Ownership;
   /** Dotted paths that must not be set by anybody, since they change the meaning (a selector on a selector-less Service). */
   readonly absent?: readonly string[];
+  /**
+   * Dotted paths of lists that are ours as a whole. Into others an apply merges: an item of which somebody has changed the key
+   * (a port's number) would stay beside ours, or be refused for bearing the same name.
+   */
+  readonly whole?: readonly string[];
 }
 
 /** How a family of children is marked and written. One for the lifetime of a controller. */
@@ -174,10 +179,14 @@ async function write<T extends KubeObject>(
   let object: T | undefined;
   if (forbidden.length > 0) {
     // An apply cannot unset what others have set. The tests make sure that this is still what we have seen.
-    const patch = forbidden.flatMap((names) => [
-      { op: "test", path: pointerTo(names), value: lookUp(live, names) } as const,
-      { op: "remove", path: pointerTo(names) } as const,
-    ]);
+    const patch = forbidden.flatMap((names): JsonPatch => {
+      const path = pointerTo(names);
+      const [there, wanted] = [lookUp(live, names), lookUp(intent, names)];
+      return [
+        { op: "test", path, value: there ?? null },
+        wanted === undefined ? { op: "remove", path } : { op: "add", path, value: wanted },
+      ];
+    });
     object = await patchGuarded(client, kind, live, patch, { fieldManager, signal });
   }
   if (object !== undefined && forbidden.length === differences.length) return object;
@@ -258,7 +267,7 @@ function wasTaken({ type }: Difference): boolean {
 }
 
 function pathsOf(differences: readonly Difference[]): readonly string[] {
-  return differences.map(({ path }) => path);
+  return [...new Set(differences.map(({ path }) => path))];
 }
 
 /** The first few paths: an Event has room for a kilobyte. */

@@ -14,7 +14,7 @@ export interface Difference {
    * - "unowned": wanted, and nobody's or somebody else's: never applied, or taken from us.
    * - "removed": ours, and no longer wanted.
    * - "reordered": the items are there, in another order.
-   * - "forbidden": set by anybody, although it must be absent.
+   * - "forbidden": set by anybody, although it must be absent; or a list that must be ours as a whole and is not.
    */
   readonly type: "changed" | "unowned" | "removed" | "reordered" | "forbidden";
 }
@@ -22,6 +22,8 @@ export interface Difference {
 export interface DiffOptions {
   /** Paths (`spec.selector`) that nobody may set. */
   readonly absent?: readonly string[];
+  /** Paths of lists (`spec.ports`) into which nobody else may put items. */
+  readonly whole?: readonly string[];
 }
 
 /** A node of FieldsV1: "f:name", "k:{…}", "v:…", "i:0" and ".". A leaf has no members. */
@@ -58,11 +60,25 @@ export function diff(
   if (entry !== undefined && entry.apiVersion !== desired.apiVersion) {
     walk.report(fieldAt(root, "apiVersion"), "changed");
   }
-  compareFields(withoutIdentity(intentOf(desired)), live, entry?.fieldsV1 ?? {}, root, walk);
+  const intent = withoutIdentity(intentOf(desired));
+  compareFields(intent, live, entry?.fieldsV1 ?? {}, root, walk);
   for (const text of options.absent ?? []) {
     if (!isEmpty(lookUp(live, parsePath(text)))) walk.report({ ...root, text }, "forbidden");
   }
+  for (const text of options.whole ?? []) {
+    // An item that somebody has given another key is a missing one of ours and a strange one more: as many as before.
+    const count = (object: unknown): number => itemsAt(object, text).length;
+    const differs = found.some(({ path }) => path === text || path.startsWith(`${text}[`));
+    if (differs || count(live) !== count(intent)) {
+      walk.report({ ...root, text }, "forbidden");
+    }
+  }
   return found;
+}
+
+function itemsAt(object: unknown, text: string): readonly unknown[] {
+  const value = lookUp(object, parsePath(text));
+  return Array.isArray(value) ? value : [];
 }
 
 function isOurs(entry: ManagedFieldsEntry, fieldManager: string): boolean {

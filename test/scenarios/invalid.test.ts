@@ -1,0 +1,160 @@
+// A Database that cannot be: it says why, leaves everything as it is, waits without a storm, and goes on when it is mended.
+import { expect, test } from "vitest";
+import { Database, type DatabaseSpec } from "../../src/database/api.ts";
+import { Secret, Service } from "../../src/runtime/index.ts";
+import { sharedControlPlane } from "../support/api-server.ts";
+import {
+  conditionOf,
+  contentOf,
+  eventsOf,
+  instancesOf,
+  notReady,
+  passes,
+  pause,
+  untilIdle,
+} from "../support/observations.ts";
+import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
+
+const open = async (title: string): Promise<Scenario> => openScenario(await sharedControlPlane(), title);
+
+test.concurrent("a refused parameter is named, changes nothing, is not tried again, and can be taken back", async () => {
+  await using scenario = await open("parameter");
+  const operator = await scenario.start();
+  await scenario.apply({ parameters: { work_mem: "8MB" } });
+  await scenario.ready();
+  const cluster = scenario.postgres.cluster(`${scenario.namespace}/orders`);
+  const { configuration } = cluster;
+  const before = await untilIdle(operator);
+
+  await scenario.apply({ parameters: { work_mem: "16MB", listen_addresses: "*" } });
+  const ready = await notReady(scenario, "ParameterRefused");
+  expect(ready.message).toContain("spec.parameters.listen_addresses");
+  const database = await scenario.database();
+  expect(database?.status).toMatchObject({ phase: "Failed", readyReplicas: 1 });
+  expect(conditionOf(database, "Available")?.status).toBe("True");
+  await pause(2_500);
+  // Backoff would have tried again after one second, and after two more.
+  expect(await passes(operator)).toBe(before + 1);
+  expect(cluster.configuration).toEqual(configuration);
+  const warnings = (await eventsOf(scenario)).filter(({ type }) => type === "Warning");
+  expect(warnings.map(({ reason }) => reason)).toEqual(["ParameterRefused"]);
+
+  await scenario.apply({ parameters: { work_mem: "16MB" } });
+  await scenario.ready();
+  expect(cluster.configuration).toMatchObject({ postgresql: { parameters: { work_mem: "16MB" } } });
+});
+
+test.concurrent("a password's Secret that is missing is named; made with our label it is followed", async () => {
+  await using scenario = await open("password");
+  const { admin, namespace } = scenario;
+  const secret = (password: string): Secret => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "mine", namespace, labels: { "app.kubernetes.io/managed-by": "holdfast" } },
+    data: { password: Buffer.from(password).toString("base64") },
+  });
+  const password = (): string | undefined =>
+    scenario.postgres.cluster(`${namespace}/orders`).roles.get("orders")?.password;
+  await scenario.start();
+  await scenario.apply({ passwordSecretRef: { name: "mine", key: "password" } });
+  const ready = await notReady(scenario, "PasswordSecretMissing");
+  expect(ready.message).toContain("there is no Secret mine");
+  expect(ready.message).toContain("app.kubernetes.io/managed-by=holdfast");
+  expect(await instancesOf(scenario)).toEqual([]);
+
+  await admin.apply(Secret, secret("first"), { fieldManager: "user" });
+  await scenario.ready();
+  expect(password()).toBe("first");
+
+  await admin.apply(Secret, secret("second"), { fieldManager: "user" });
+  await eventually("the new password", async () => (password() === "second" ? true : undefined));
+  const credentials = await eventually("the new credentials", async () => {
+    const { data } = (await admin.get(Secret, { namespace, name: "orders-credentials" })) ?? {};
+    const text = Buffer.from(data?.["password"] ?? "", "base64").toString();
+    return text === "second" ? text : undefined;
+  });
+  expect(credentials).toBe("second");
+  await scenario.ready();
+});
+
+test.concurrent("a name that is taken is named, its object left untouched; without it the Database becomes Ready", async () => {
+  await using scenario = await open("taken");
+  const { admin, namespace } = scenario;
+  const metadata = { name: "orders", namespace, labels: { app: "shop" } };
+  const foreign = await admin.create(Service, {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata,
+    spec: { selector: { app: "shop" }, ports: [{ name: "http", port: 80, targetPort: 8080, protocol: "TCP" }] },
+  });
+  const operator = await scenario.start();
+  await scenario.apply({ replicas: 2 });
+  const ready = await notReady(scenario, "NameTaken");
+  expect(ready.message).toContain(`Service ${namespace}/orders exists already and is not ours`);
+  await untilIdle(operator);
+  const now = await admin.get(Service, { namespace, name: "orders" });
+  expect(contentOf(now!)).toEqual(contentOf(foreign));
+  expect(now?.metadata.managedFields).toEqual(foreign.metadata.managedFields);
+  // Without the leader key's Service no instance may start.
+  expect(await instancesOf(scenario)).toEqual([]);
+
+  await admin.delete(Service, { namespace, name: "orders" }, { uid: foreign.metadata.uid ?? "" });
+  // It would look again by itself, after half a minute.
+  const path = "/metadata/annotations";
+  await admin.patch(Database, { namespace, name: "orders" }, [
+    { op: "add", path, value: { "holdfast.dev/look": "again" } },
+  ]);
+  await scenario.ready();
+});
+
+const refusals: readonly {
+  because: string;
+  spec: Partial<DatabaseSpec>;
+  after?: Partial<DatabaseSpec>;
+  name?: string;
+  message: string;
+}[] = [
+  {
+    because: "another Database's objects could bear the name",
+    name: "orders-config",
+    spec: {},
+    message: "must not end in -config",
+  },
+  {
+    because: "an instance's objects could bear the name",
+    name: "orders-2",
+    spec: {},
+    message: "must not end in -config",
+  },
+  { because: "names of Services are shorter", name: "o".repeat(50), spec: {}, message: "at most 49" },
+  { because: "a name of PostgreSQL's own", name: "postgres", spec: {}, message: "cannot be called postgres" },
+  { because: "roles of Holdfast's own", spec: { username: "holdfast_rewind" }, message: "set spec.username" },
+  { because: "roles of PostgreSQL's own", spec: { username: "pg_monitor" }, message: "PostgreSQL's own" },
+  {
+    because: "volumes cannot shrink",
+    spec: {},
+    after: { storage: { size: "512Mi" } },
+    message: "volumes cannot shrink",
+  },
+  { because: "no volume is empty", spec: { storage: { size: "0" } }, message: "a quantity above zero" },
+  { because: "a name that appears is a change", spec: {}, after: { databaseName: "other" }, message: "immutable" },
+  { because: "a name that vanishes is one too", spec: { username: "shop" }, after: {}, message: "immutable" },
+  {
+    because: "a major upgrade is no edit",
+    spec: { version: "17" },
+    after: { version: "16" },
+    message: "cannot be changed yet",
+  },
+  { because: "there is no Database without instance", spec: { replicas: 0 }, message: "greater than or equal to 1" },
+  { because: "ten are enough", spec: { replicas: 11 }, message: "less than or equal to 10" },
+];
+
+test("what can never be is refused by the API server itself", async () => {
+  await using scenario = await open("refused");
+  for (const { because, spec, after, name = "orders", message } of refusals) {
+    const applied = scenario.apply(spec, name);
+    const refused = after === undefined ? applied : applied.then(() => scenario.apply(after, name));
+    await expect(refused, because).rejects.toThrow(message);
+    await scenario.remove(name);
+  }
+});
