@@ -115,7 +115,7 @@ describe.concurrent("wherever the operator is killed, it ends the same when", ()
       const failures: string[] = [];
       let told = 0;
 
-      async function try_(write: number, mode: CrashMode): Promise<boolean> {
+      async function tryAt(write: number, mode: CrashMode): Promise<boolean> {
         if (only !== undefined && only.length > 1 && `${write} ${mode}` !== only.slice(1).join(" ")) return write <= 40;
         const run = await slots(() => tell(story, controlPlane, { crash: { write, mode }, expected: undisturbed }));
         if (run.crashed === undefined) return false;
@@ -129,7 +129,7 @@ describe.concurrent("wherever the operator is killed, it ends the same when", ()
       // A run may have more writes than the undisturbed one (a status more, on a slow machine): on until none is reached.
       await Promise.all(
         crashModes.map(async (mode) => {
-          for (let write = 1; await try_(write, mode); write += 1);
+          for (let write = 1; await tryAt(write, mode); write += 1);
         }),
       );
       const seconds = Math.round((performance.now() - startedAt) / 1000);

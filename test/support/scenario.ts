@@ -9,6 +9,7 @@ import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { createSilentProgress } from "../../hack/cluster/progress.ts";
 import { Database, type DatabaseSpec } from "../../src/database/api.ts";
 import { databaseController } from "../../src/database/controller.ts";
+import { patroniConfigKey } from "../../src/database/names.ts";
 import { ObservationMemo } from "../../src/database/observation-memo.ts";
 import type { DynamicConfiguration } from "../../src/database/patroni.ts";
 import type { Facts } from "../../src/database/provision.ts";
@@ -108,7 +109,9 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     // The first instance stores what its static file says.
     if (Object.keys(postgres.cluster(cluster).configuration).length === 0) {
       const file = await admin.get(ConfigMap, { namespace, name: `${database}-patroni` });
-      const config = JSON.parse(file?.data?.["patroni.yaml"] ?? "{}") as { bootstrap?: { dcs?: DynamicConfiguration } };
+      const config = JSON.parse(file?.data?.[patroniConfigKey] ?? "{}") as {
+        bootstrap?: { dcs?: DynamicConfiguration };
+      };
       postgres.cluster(cluster).configuration = config.bootstrap?.dcs ?? {};
     }
     if (role === "replica") postgres.replicas.add(ip);

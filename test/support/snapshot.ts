@@ -119,7 +119,7 @@ function readable(object: KubeObject): unknown {
   } = object.metadata as KubeObject["metadata"] & { selfLink?: string };
   const managers = (managedFields ?? [])
     .filter(({ manager }) => manager === fieldManager || manager === "user")
-    .map(({ time: _, ...entry }) => entry);
+    .map((entry) => ({ ...entry, time: undefined }));
   const annotations = Object.entries(metadata.annotations ?? {}).filter(([name]) => !volumeController.test(name));
   const rest = {
     ...object,
