@@ -24,7 +24,7 @@ async function main(): Promise<number> {
         ...process.env,
         KUBECONFIG: cluster.kubeconfig,
         HOLDFAST_KUBECTL: cluster.kubectl,
-        HOLDFAST_NAMESPACE: operatorNamespace,
+        HOLDFAST_OPERATOR_NAMESPACE: operatorNamespace,
       },
     });
     const [code] = (await once(stories, "exit")) as [number | null];

@@ -62,7 +62,8 @@ export const reasons = {
   PasswordSecretMissing: "Create the Secret, or the key in it, that spec.passwordSecretRef names.",
   PasswordUnusable: "Put a password without line breaks or control characters into the Secret.",
   CredentialsUnusable: "Restore the Secret <name>-internal from a copy: without it retained data cannot be opened.",
-  LastPrimaryUnknown: 'Leave the annotation holdfast.dev/last-primary: "true" on one volume, that of the newest data.',
+  LastPrimaryUnknown:
+    'Set the annotation holdfast.dev/last-primary: "true" on one volume alone, that of the newest data.',
 
   // Failures of a pass. All but the first two are tried again by themselves.
   NameTaken: "Remove or rename the object that the message names, or choose another name for the Database.",

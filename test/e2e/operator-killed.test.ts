@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { apply, createNamespace, eventually, kubectl, read, readAll, untilReady } from "../support/kubectl.ts";
 
 const namespace = "e2e-operator";
-const operatorNamespace = process.env["HOLDFAST_NAMESPACE"] ?? "holdfast-system";
+const operatorNamespace = process.env["HOLDFAST_OPERATOR_NAMESPACE"] ?? "holdfast-system";
 const orders = {
   apiVersion: "holdfast.dev/v1alpha1",
   kind: "Database",

@@ -44,7 +44,6 @@ const patienceMs = 45_000;
 const quietMs = 1_500;
 
 export async function tell(story: Story, controlPlane: ControlPlane, disturbance?: Disturbance): Promise<Told> {
-  const t0 = performance.now();
   await using scenario = await openScenario(controlPlane, story.name);
   // Which Pod wins the first election is chance, and would make two runs differ that are both right.
   scenario.standIn.preferLeader("orders-1-0");
@@ -64,20 +63,11 @@ export async function tell(story: Story, controlPlane: ControlPlane, disturbance
   await operator;
 
   await story.begin?.(scenario);
-  const t1 = performance.now();
   client.arm(disturbance?.crash);
   await story.act(scenario);
-  const t2 = performance.now();
   await (disturbance === undefined ? quiet(look) : until(look, disturbance.expected.state));
-  const t3 = performance.now();
   // What it was about to do it does now.
   await (await operator).stop();
-  console.log(
-    story.name,
-    disturbance?.crash,
-    client.crashed,
-    `begin ${Math.round(t1 - t0)} act ${Math.round(t2 - t1)} settle ${Math.round(t3 - t2)} stop ${Math.round(performance.now() - t3)}`,
-  );
   return {
     state: await look(),
     ...comingsAndGoings(await scenario.calls(), scenario.operatorUser),
