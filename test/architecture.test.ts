@@ -85,7 +85,15 @@ const pure = [
   "database/instances.ts",
   "database/resolve.ts",
   "database/pod-template.ts",
+  "database/failures.ts",
   "database/status.ts",
+  "database/verdicts.ts",
+  "database/view.ts",
+  "database/wishes.ts",
+  "database/differences.ts",
+  "database/quantity.ts",
+  "database/predicates.ts",
+  "postgres/roles.ts",
   ...[...sources.keys()].filter(isChild),
 ];
 

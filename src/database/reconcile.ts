@@ -20,7 +20,8 @@ import { provision, type ProvisionMemo, type ProvisionPorts } from "./provision.
 import { readReferences, recheckAfterMs } from "./references.ts";
 import { resolve, type ResolveSettings } from "./resolve.ts";
 import { performAct, planRollout } from "./rollout.ts";
-import { computeStatus, type Pass } from "./status.ts";
+import type { Pass } from "./pass.ts";
+import { computeStatus } from "./status.ts";
 import { provisionRequest } from "./wishes.ts";
 
 /** What a pass needs beside the runtime's context: ports to the outside, settings, and memory of what was observed. */
@@ -63,7 +64,7 @@ async function deleteOrAttempt(database: Readonly<Database>, context: Context<Op
     if (ended !== "present") return deleting(`waiting for ${ended.waitingFor}`);
   } catch (failure) {
     if (database.metadata.deletionTimestamp === undefined) throw failure;
-    return deleting("cleaning up failed and is tried again", failure);
+    return deleting(`cleaning up failed and is tried again: ${String(failure)}`, failure);
   }
   return attempt(database, context);
 }

@@ -31,6 +31,8 @@ export interface ResolvedInstance {
   readonly volume: Volume;
   /** It is the primary, or was the last one while there is none: written on the volume, for the day that it is taken up. */
   readonly lastPrimary: boolean;
+  /** Its volume says already whether it was primary last: then it must say it rightly. */
+  readonly marked?: true;
 }
 
 export interface ResolvedDatabase {
@@ -177,6 +179,7 @@ function resolveInstance(
     name: instanceName(database, number),
     volume: resolveVolume(spec, existing),
     lastPrimary: primary === undefined ? existing?.lastPrimary === true : primary.number === number,
+    ...(existing?.volume?.metadata.annotations?.[annotations.lastPrimary] === undefined ? {} : { marked: true }),
   };
 }
 

@@ -53,6 +53,7 @@ export type {
   WatchFrame,
 } from "./kube/client.ts";
 export type { Access, Connection } from "./kube/connection.ts";
+export { microTime } from "./kube/micro-time.ts";
 export { inClusterConnection, type InClusterOptions } from "./kube/in-cluster.ts";
 export { kubeconfigConnection, type KubeconfigOptions } from "./kube/kubeconfig.ts";
 export { createHttpClient, type HttpClient, type HttpClientOptions } from "./kube/http-client.ts";
@@ -89,7 +90,7 @@ export { statusEqual, writeStatus, type StatusWrite } from "./reconcile/status.t
 // loop: deciding when
 export type { ControllerOptions, Source } from "./loop/controller.ts";
 export { LeaseLost, lead, type LeaderWorld, type Leadership, type LeaseOptions } from "./loop/leader.ts";
-export { microTime } from "./loop/lease-lock.ts";
+
 export { createManager, type Manager, type ManagerOptions } from "./loop/manager.ts";
 export { awaitChange, defaultErrorPolicy, requeue, type ErrorOutcome, type Outcome } from "./loop/outcome.ts";
 export * as on from "./loop/predicates.ts";

@@ -219,7 +219,7 @@ describe("volumes", () => {
           name: `orders-${number}`,
           namespace: "shop",
           labels: instanceLabels("orders", `orders-${number}`),
-          ...(number === 2 ? { annotations: { "holdfast.dev/last-primary": "true" } } : {}),
+          annotations: { "holdfast.dev/last-primary": String(number === 2) },
         },
         spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
       })),

@@ -16,6 +16,7 @@ import {
   volumeUids,
 } from "../support/observations.ts";
 import { eventually, gone, openScenario, type Scenario } from "../support/scenario.ts";
+import { promote } from "../support/failover.ts";
 
 const open = async (title: string): Promise<Scenario> => openScenario(await sharedControlPlane(), title);
 
@@ -215,6 +216,13 @@ test.concurrent("a namesake made at once takes the volumes up: the last primary 
   expect(await volumeUids(scenario)).toEqual(volumes);
   expect(await secretCreations()).toBe(generated);
   expect(cluster.roles.get("orders")?.password).toBeDefined();
+
+  // After a failover one volume, not two, is the last primary's: a mark of the earlier life is taken back.
+  await promote(scenario, "orders-1-0");
+  await eventually("only the new primary's volume is marked", async () => {
+    expect(await lastPrimaries(scenario)).toEqual(["orders-1"]);
+    return true;
+  });
 
   // The new one is their owner now: its own policy holds for them.
   await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });

@@ -1,5 +1,6 @@
 // Somebody edits or deletes by hand what belongs to a Database: it comes back as it was.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { annotations } from "../../src/database/names.ts";
 import {
   ConfigMap,
   PersistentVolumeClaim,
@@ -176,12 +177,6 @@ const edits: readonly Edit[] = [
   {
     kind: PersistentVolumeClaim,
     name: "orders-2",
-    because: "it was marked as the primary's, which it is not",
-    patch: [{ op: "replace", path: "/metadata/annotations/holdfast.dev~1last-primary", value: "maybe" }],
-  },
-  {
-    kind: PersistentVolumeClaim,
-    name: "orders-2",
     because: "the label by which it is found was removed",
     patch: [{ op: "remove", path: "/metadata/labels/holdfast.dev~1database" }],
   },
@@ -279,6 +274,18 @@ test("the generated passwords are never generated again: without them it waits f
   await admin.create(Secret, { ...internal, metadata });
   await scenario.ready();
   await untilAsBefore(Secret, internal);
+});
+
+test("a replica's volume that somebody marks as the last primary's is not left so", async () => {
+  const { admin, namespace } = scenario;
+  const { status } = await scenario.ready();
+  const name = status?.primary === "orders-1-0" ? "orders-2" : "orders-1";
+  const path = `/metadata/annotations/${annotations.lastPrimary.replaceAll("/", "~1")}`;
+  await admin.patch(PersistentVolumeClaim, { namespace, name }, [{ op: "add", path, value: "true" }]);
+  await eventually("the mark is taken back", async () => {
+    const volume = await admin.get(PersistentVolumeClaim, { namespace, name });
+    return volume?.metadata.annotations?.[annotations.lastPrimary] === "false" ? true : undefined;
+  });
 });
 
 test("a volume deleted by hand is waited for as long as something holds it, then made anew", async () => {

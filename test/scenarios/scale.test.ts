@@ -5,6 +5,7 @@ import { annotations } from "../../src/database/names.ts";
 import { Endpoints, PersistentVolumeClaim, PodDisruptionBudget, type KubeClient } from "../../src/runtime/index.ts";
 import { resourceName } from "../../src/runtime/kube/object.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
+import { promote } from "../support/failover.ts";
 import { eventsOf, instancesOf, untilIdle, volumesOf, volumeUids } from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
 
@@ -119,16 +120,3 @@ test.concurrent.for(failovers)(
     expect(notes.includes(kept)).toBe(when === "mark");
   },
 );
-
-/** As Patroni fails over: another holder of the leader key, on the next timeline. */
-async function promote({ admin, namespace }: Scenario, pod: string): Promise<void> {
-  const ref = { namespace, name: "orders" };
-  await eventually(`${pod} leads`, async () => {
-    const endpoints = await admin.get(Endpoints, ref);
-    const timeline = Number(endpoints?.metadata.annotations?.["timeline"] ?? "1");
-    return admin.patch(Endpoints, ref, [
-      { op: "replace", path: "/metadata/annotations/leader", value: pod },
-      { op: "replace", path: "/metadata/annotations/timeline", value: String(timeline + 1) },
-    ]);
-  });
-}

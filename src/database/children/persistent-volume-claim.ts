@@ -19,8 +19,11 @@ export const persistentVolumeClaims = {
         name: instance.name,
         namespace,
         labels: instanceLabels(name, instance.name),
-        // Absent, not "false": a mark that was never set cannot be missed (resolve.ts).
-        ...(instance.lastPrimary ? { annotations: { [annotations.lastPrimary]: "true" } } : {}),
+        // Absent where none was ever set: such a mark cannot be missed (resolve.ts). "false" where one is: it may have been set
+        // by the deletion of an earlier Database, or by hand, and leaving it out would not take it away.
+        ...(instance.lastPrimary || instance.marked === true
+          ? { annotations: { [annotations.lastPrimary]: String(instance.lastPrimary) } }
+          : {}),
       },
       spec: {
         accessModes: ["ReadWriteOnce"],

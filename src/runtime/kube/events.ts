@@ -6,6 +6,7 @@ import { type Clock, sleep, systemClock } from "../clock.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { KubeClient } from "./client.ts";
 import { ApiError, isAlreadyExists, isNotFound } from "./errors.ts";
+import { microTime } from "./micro-time.ts";
 import { defineKind, type KubeObject, type ObjectMeta } from "./object.ts";
 import { createSpamLimit } from "./spam-limit.ts";
 
@@ -229,11 +230,6 @@ function eventName(name: string): string {
     .slice(0, 200)
     .replace(/[^a-z0-9]+$/, "");
   return `${stem}.${randomBytes(8).toString("hex")}`;
-}
-
-/** The API wants exactly six digits (https://github.com/kubernetes-client/javascript/issues/828). */
-function microTime(date: Date): string {
-  return date.toISOString().replace("Z", "000Z");
 }
 
 /** At most so many bytes of UTF-8, no character cut in two. */

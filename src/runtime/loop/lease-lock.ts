@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { isAlreadyExists, isConflict, isRefused } from "../kube/errors.ts";
 import { Lease } from "../kube/kinds.ts";
+import { microTime } from "../kube/micro-time.ts";
 import type { Log } from "../telemetry/log.ts";
 
 export interface LeaseOptions {
@@ -194,9 +195,4 @@ export function createLock(options: LeaseOptions, { client, clock, log }: Leader
 /** A failed `test` of a JSON patch is answered 422, a lost race inside the server 409. */
 function isStale(error: unknown): boolean {
   return isConflict(error) || isRefused(error);
-}
-
-/** The API server takes six digits and nothing else (https://github.com/kubernetes-client/javascript/issues/828). */
-export function microTime(date: Date): string {
-  return date.toISOString().replace("Z", "000Z");
 }

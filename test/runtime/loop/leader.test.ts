@@ -1,7 +1,7 @@
 import { array, assert, asyncProperty, integer, option, constantFrom, record } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Leadership, LeaseLost, lead } from "../../../src/runtime/loop/leader.ts";
-import { microTime } from "../../../src/runtime/loop/lease-lock.ts";
+import { microTime } from "../../../src/runtime/kube/micro-time.ts";
 import { silent } from "../../support/controller-world.ts";
 import { clientOf, LeaseStore, type Trip } from "../../support/lease-store.ts";
 import { settle, VirtualClock } from "../../support/virtual-clock.ts";

@@ -1,0 +1,33 @@
+// What one pass over a Database found out: everything that its status may say. Types only.
+import type { ChildFailure } from "../runtime/index.ts";
+import type { Reason } from "./api.ts";
+import type { AppliedDatabase } from "./children/index.ts";
+import type { Instance } from "./instances.ts";
+import type { ResolvedDatabase } from "./resolve.ts";
+
+/** What one pass found out. What it did not come to is absent. */
+export interface Pass {
+  readonly resolved?: ResolvedDatabase | undefined;
+  readonly applied?: AppliedDatabase | undefined;
+  readonly instances?: readonly Instance[] | undefined;
+  /** What was seen outside. */
+  readonly facts?: ProvisionedFacts | undefined;
+  /** What a planned act (rollout, retirement, cleanup) is doing or waiting for. */
+  readonly progress?: Remark | undefined;
+  /** What ended the pass early. */
+  readonly failure?: unknown;
+  /** Children that failed. */
+  readonly failures?: readonly ChildFailure[] | undefined;
+}
+
+export interface ProvisionedFacts {
+  /** Role, database and configuration are as declared. */
+  readonly provisioned: boolean;
+  readonly serverVersion: string;
+}
+
+/** A reason of the closed list, and for people what exactly it is about. */
+export interface Remark {
+  readonly reason: Reason;
+  readonly message: string;
+}

@@ -1,0 +1,159 @@
+// What a pass found → what its four conditions say, and why. Pure; nothing in it changes by itself: no clock, no lag.
+import { ApiError, isForbidden, isRefused, TerminalError, type NewCondition } from "../runtime/index.ts";
+import { isReason, type ConditionType, type Reason } from "./api.ts";
+import { children } from "./children/index.ts";
+import type { Instance } from "./instances.ts";
+import type { Pass, Remark } from "./pass.ts";
+import { amountOf } from "./quantity.ts";
+import { describe, isServing, type View } from "./view.ts";
+
+/** What is said of each condition, transition times aside. */
+export type Verdicts = Readonly<Record<ConditionType, Pick<NewCondition, "status"> & Remark>>;
+
+/** The weightiest obstacle speaks for Ready; a condition is true only while it is. */
+export function verdictsOf(view: View, pass: Pass): Verdicts {
+  const failure = failureOf(pass);
+  const availability = available(view, pass);
+  const lack = shortfall(view);
+  const change = changeOf(view, pass);
+  const isAvailable = availability.status === "True";
+
+  // The weightiest first.
+  const obstacle: Remark | undefined =
+    (view.deleting ? change : undefined) ??
+    (view.paused ? paused : undefined) ??
+    failure ??
+    pass.progress ??
+    (isAvailable ? undefined : availability) ??
+    lack ??
+    change ??
+    unfinished(pass);
+  return {
+    Ready:
+      obstacle === undefined ? yes("AsDeclared", `${view.declared} of ${view.declared} instances serve`) : no(obstacle),
+    Available: availability,
+    Progressing:
+      change !== undefined && failure === undefined && (view.deleting || !view.paused)
+        ? yes(change.reason, change.message)
+        : no((view.paused ? paused : failure) ?? { reason: "Settled", message: "no change is under way" }),
+    Degraded: !isAvailable
+      ? no({ reason: availability.reason, message: "it does not serve at all: see Available" })
+      : lack === undefined
+        ? no({ reason: "NotDegraded", message: `${view.serving.length} of ${view.declared} instances serve` })
+        : yes(lack.reason, lack.message),
+  };
+}
+
+const paused: Remark = { reason: "Paused", message: "spec.paused is true: nothing is changed or mended" };
+
+const yes = (reason: Reason, message: string) => ({ status: "True", reason, message }) as const;
+const no = ({ reason, message }: Remark) => ({ status: "False", reason, message }) as const;
+
+function available({ known, deleting, primary, hadPrimary, existing }: View, pass: Pass) {
+  if (!known) return { status: "Unknown", ...(deleting ? deletion(pass) : (failureOf(pass) ?? unknown)) } as const;
+  if (primary !== undefined && isServing(primary)) return yes("PrimaryAvailable", `${primary.podName} accepts writes`);
+  const pods = existing.map(describe);
+  const states = pods.length === 0 ? "no instance exists yet" : pods.join(", ");
+  if (pass.resolved?.takingUp === true) {
+    return no({ reason: "TakingUpVolumes", message: `others start when one leads: ${states}` });
+  }
+  return no({ reason: hadPrimary ? "NoPrimary" : "WaitingForPrimary", message: `no primary: ${states}` });
+}
+
+const unknown: Remark = { reason: "ReconcileFailed", message: "the instances were not looked at" };
+
+/** What is less than declared. */
+function shortfall({ serving, declared, staying, idle, primary }: View): Remark | undefined {
+  if (serving.length >= declared) return undefined;
+  const count = `${serving.length} of ${declared} instances serve`;
+  const [deaf, broken] = [idle.filter((instance) => instance.ready), idle.filter((instance) => !instance.ready)];
+  if (broken.length > 0) return { reason: "InstanceNotReady", message: `${count}: ${broken.map(describe).join(", ")}` };
+  if (deaf.length > 0) {
+    const from = primary === undefined ? "" : ` from ${primary.podName} on timeline ${primary.timeline ?? "?"}`;
+    const names = deaf.map(({ podName }) => podName).join(", ");
+    return { reason: "ReplicaNotStreaming", message: `${count}: ${names} not streaming${from}` };
+  }
+  return { reason: "AddingInstances", message: `${count}: ${declared - staying.length} not made yet` };
+}
+
+/** The change that is under way. */
+function changeOf(view: View, pass: Pass): Remark | undefined {
+  const { deleting, declared, hadPrimary, staying, leaving, idle, primary, known } = view;
+  if (deleting) return deletion(pass);
+  if (pass.progress !== undefined) return pass.progress;
+  if (!known || pass.resolved === undefined) return undefined;
+  const states = idle.map(describe).join(", ");
+  if (pass.resolved.takingUp && primary === undefined) {
+    return { reason: "TakingUpVolumes", message: `others start when one leads: ${states}` };
+  }
+  if (!hadPrimary)
+    return { reason: "Creating", message: states === "" ? "making the first instances" : `starting: ${states}` };
+  if (staying.length < declared) {
+    return { reason: "AddingInstances", message: `${staying.length} of ${declared} instances exist` };
+  }
+  const joining = idle.filter(
+    ({ pod, state }) => pod === undefined || state === undefined || state === "creating replica",
+  );
+  if (joining.length > 0) return { reason: "AddingInstances", message: `joining: ${joining.map(describe).join(", ")}` };
+  if (staying.length > declared || leaving.length > 0) {
+    const going = leaving.map(({ podName }) => podName).join(", ");
+    const many = `${staying.length} instances for ${declared}`;
+    return { reason: "RetiringInstances", message: going === "" ? many : `removing ${going}` };
+  }
+  const old = staying.filter((instance) => !instance.runsCurrentTemplate);
+  if (old.length > 0)
+    return { reason: "RollingOut", message: `not as declared yet: ${old.map(({ podName }) => podName).join(", ")}` };
+  const growing = staying.filter((instance) => isGrowing(instance, pass));
+  if (growing.length > 0) {
+    return { reason: "ResizingVolumes", message: `growing: ${growing.map(({ name }) => name).join(", ")}` };
+  }
+  const pending = staying.filter((instance) => instance.pendingRestart);
+  if (pending.length > 0) {
+    const pods = pending.map(({ podName }) => podName).join(", ");
+    return { reason: "RollingOut", message: `a changed parameter needs a restart: ${pods}` };
+  }
+  if (primary !== undefined && pass.facts?.provisioned !== true) {
+    return { reason: "Provisioning", message: "role, database and parameters are not known to be as declared yet" };
+  }
+  return undefined;
+}
+
+/** The volume is bound and smaller than what is asked for. */
+function isGrowing({ name }: Instance, { applied }: Pass): boolean {
+  const volume = applied?.persistentVolumeClaims?.find(({ metadata }) => metadata.name === name);
+  const [asked, there] = [volume?.spec?.resources?.requests?.["storage"], volume?.status?.capacity?.["storage"]];
+  return asked !== undefined && there !== undefined && amountOf(String(there)) < amountOf(String(asked));
+}
+
+function deletion({ progress }: Pass): Remark {
+  return progress ?? { reason: "Deleting", message: "the Database is being deleted" };
+}
+
+/** A pass that did not come to its end knows nothing of what it left out. */
+function unfinished({ resolved, applied }: Pass): Remark | undefined {
+  if (resolved === undefined) return { reason: "Creating", message: "the spec has not been looked at yet" };
+  const left = Object.keys(children).filter((child) => applied?.[child as keyof typeof children] === undefined);
+  return left.length === 0 ? undefined : { reason: "Creating", message: `not applied yet: ${left.join(", ")}` };
+}
+
+function failureOf({ failure, failures = [] }: Pass): Remark | undefined {
+  // What waits for an edit before what is tried again by itself.
+  const child = failures.find(({ error }) => error === failure || (failure === undefined && isTerminal(error)));
+  const error = failure ?? child?.error ?? failures[0]?.error;
+  if (error === undefined) return undefined;
+  const name = (child ?? (failure === undefined ? failures[0] : undefined))?.child;
+  return { reason: reasonOf(error), message: name === undefined ? messageOf(error) : `${name}: ${messageOf(error)}` };
+}
+
+/** Waits for an edit. */
+export const isTerminal = (error: unknown): boolean => error instanceof TerminalError || isRefused(error);
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The reason of a condition, an Event and a metric for an error of whatever kind. */
+export function reasonOf(error: unknown): Reason {
+  if (error instanceof ApiError) {
+    return isForbidden(error) ? "Forbidden" : isRefused(error) ? "Refused" : "ReconcileFailed";
+  }
+  const reason = (error as { reason?: unknown } | undefined)?.reason;
+  return typeof reason === "string" && isReason(reason) ? reason : "ReconcileFailed";
+}
