@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import equal from "fast-deep-equal";
+import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import { fingerprint, ObservationMemo } from "../../src/database/observation-memo.ts";
 
@@ -51,7 +51,7 @@ describe("a fingerprint", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
         // As JSON: -0 and 0 are the same there.
-        fc.pre(!equal(JSON.parse(JSON.stringify(one)), JSON.parse(JSON.stringify(other))));
+        fc.pre(!isDeepStrictEqual(JSON.parse(JSON.stringify(one)), JSON.parse(JSON.stringify(other))));
         expect(fingerprint(one)).not.toBe(fingerprint(other));
       }),
     );

@@ -113,6 +113,15 @@ test.each([
     reason: "CredentialsUnusable",
     message: "lost",
   },
+  {
+    run: () => {
+      const credentials = references.internal.type === "found" ? references.internal.credentials : undefined;
+      const internal = { type: "new", credentials: credentials! } as const;
+      return resolve(orders(), { ...references, internal }, instances(undefined, { number: 1, pod: false }), settings);
+    },
+    reason: "CredentialsUnusable",
+    message: "Secret orders-internal is gone, with the passwords of orders-1",
+  },
 ])("what waits for an edit says which field: $message", ({ run, reason, message }) => {
   expect(run).toThrow(expect.objectContaining({ name: "InvalidSpec", reason, message }));
 });

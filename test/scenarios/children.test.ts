@@ -206,7 +206,7 @@ describe("a pass", () => {
     expect((await mustLive(Service, "orders")).spec).not.toHaveProperty("selector");
   });
 
-  test("never writes again what is created once, and takes up what a former owner retained", async () => {
+  test("never writes again what is created once, but marks as its own what a former owner retained", async () => {
     await pass({}, { secrets });
     await world.client.delete(
       Shop,
@@ -217,7 +217,12 @@ describe("a pass", () => {
 
     const { applied, changes, failures } = await pass({ text: "two" }, { secrets });
 
-    expect([failures, changes]).toEqual([[], []]);
+    const mark = `metadata.annotations[${world.config.ownerUidAnnotation}]`;
+    expect([failures, changes]).toMatchObject([[], [{ result: "updated", paths: [mark] }]]);
+    expect((await mustLive(Secret, "orders-internal")).metadata.annotations).toMatchObject({
+      [world.config.ownerUidAnnotation]: owner.object.metadata.uid,
+    });
+    expect((await pass({ text: "two" }, { secrets })).changes).toEqual([]);
     expect(applied.secrets?.[0]?.data).toEqual({ text: Buffer.from("one").toString("base64") });
   });
 });

@@ -1,6 +1,7 @@
 // A Database that cannot be: it says why, leaves everything as it is, waits without a storm, and goes on when it is mended.
+// What the API server itself refuses is in crd.test.ts.
 import { expect, test } from "vitest";
-import { Database, type DatabaseSpec } from "../../src/database/api.ts";
+import { Database } from "../../src/database/api.ts";
 import { Secret, Service } from "../../src/runtime/index.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import {
@@ -104,56 +105,4 @@ test.concurrent("a name that is taken is named, its object left untouched; witho
     { op: "add", path, value: { "holdfast.dev/look": "again" } },
   ]);
   await scenario.ready();
-});
-
-const refusals: readonly {
-  because: string;
-  spec: Partial<DatabaseSpec>;
-  after?: Partial<DatabaseSpec>;
-  name?: string;
-  message: string;
-}[] = [
-  {
-    because: "another Database's objects could bear the name",
-    name: "orders-config",
-    spec: {},
-    message: "must not end in -config",
-  },
-  {
-    because: "an instance's objects could bear the name",
-    name: "orders-2",
-    spec: {},
-    message: "must not end in -config",
-  },
-  { because: "names of Services are shorter", name: "o".repeat(50), spec: {}, message: "at most 49" },
-  { because: "a name of PostgreSQL's own", name: "postgres", spec: {}, message: "cannot be called postgres" },
-  { because: "roles of Holdfast's own", spec: { username: "holdfast_rewind" }, message: "set spec.username" },
-  { because: "roles of PostgreSQL's own", spec: { username: "pg_monitor" }, message: "PostgreSQL's own" },
-  {
-    because: "volumes cannot shrink",
-    spec: {},
-    after: { storage: { size: "512Mi" } },
-    message: "volumes cannot shrink",
-  },
-  { because: "no volume is empty", spec: { storage: { size: "0" } }, message: "a quantity above zero" },
-  { because: "a name that appears is a change", spec: {}, after: { databaseName: "other" }, message: "immutable" },
-  { because: "a name that vanishes is one too", spec: { username: "shop" }, after: {}, message: "immutable" },
-  {
-    because: "a major upgrade is no edit",
-    spec: { version: "17" },
-    after: { version: "16" },
-    message: "cannot be changed yet",
-  },
-  { because: "there is no Database without instance", spec: { replicas: 0 }, message: "greater than or equal to 1" },
-  { because: "ten are enough", spec: { replicas: 11 }, message: "less than or equal to 10" },
-];
-
-test("what can never be is refused by the API server itself", async () => {
-  await using scenario = await open("refused");
-  for (const { because, spec, after, name = "orders", message } of refusals) {
-    const applied = scenario.apply(spec, name);
-    const refused = after === undefined ? applied : applied.then(() => scenario.apply(after, name));
-    await expect(refused, because).rejects.toThrow(message);
-    await scenario.remove(name);
-  }
 });

@@ -38,6 +38,7 @@ import type { Backoff } from "../../src/runtime/backoff.ts";
 import { auditLogEnd, readCalls, type Call } from "./audit.ts";
 import { FakePostgres } from "./fake-postgres.ts";
 import { watchfulClient } from "./invariants.ts";
+import { mortalClient } from "./mortal-client.ts";
 import { startStandIn, type StandIn } from "./stand-in.ts";
 
 export interface OperatorOptions {
@@ -228,10 +229,11 @@ async function startOperator(
     connection: await kubeconfigConnection({ path: kubeconfig }),
     userAgent: "holdfast",
   });
+  const mortal = mortalClient(http);
   const stopping = new AbortController();
   const manager = createManager({
     name: "holdfast",
-    api: { client: wrap(http) },
+    api: { client: wrap(mortal.client) },
     log: createLog({ level: process.env["HOLDFAST_TEST_LOG"] ?? "silent", name: "holdfast" }),
     namespaces: [namespace],
     ...(options.identity === undefined ? {} : { identity: options.identity }),
@@ -268,7 +270,7 @@ async function startOperator(
       http.close();
     },
     kill: () => {
-      http.close();
+      mortal.kill();
       stopping.abort();
     },
   };

@@ -173,6 +173,29 @@ test("what must be absent is forbidden whoever set it, and nothing else is asked
   expect(diff(desired, live(), "holdfast", options)).toEqual([{ path: "spec.podManagementPolicy", type: "forbidden" }]);
 });
 
+const port = { name: "postgres", port: 5432, protocol: "TCP" };
+const ownedPort = { 'k:{"port":5432,"protocol":"TCP"}': { ".": {}, "f:name": {}, "f:port": {}, "f:protocol": {} } };
+
+test.each([
+  { ports: [port], found: [], because: "it is ours alone" },
+  { ports: [port, { ...port, name: "other", port: 80 }], found: ["forbidden"], because: "one more is there" },
+  { ports: [{ ...port, port: 5433 }], found: ["changed", "forbidden"], because: "ours was given another number" },
+  { ports: [], found: ["changed", "forbidden"], because: "ours is gone" },
+])("a list that is ours as a whole: $because", ({ ports, found }) => {
+  const service = { apiVersion: "v1", kind: "Service", metadata: { name: "orders" } };
+  const entry = {
+    manager: "holdfast",
+    operation: "Apply",
+    apiVersion: "v1",
+    fieldsV1: { "f:spec": { "f:ports": ownedPort } },
+  };
+  const there = { ...service, metadata: { ...service.metadata, managedFields: [entry] }, spec: { ports } };
+  const differences = diff({ ...service, spec: { ports: [port] } } as KubeObject, there, "holdfast", {
+    whole: ["spec.ports"],
+  });
+  expect(differences.map(({ type }) => type)).toEqual(found);
+});
+
 test("null, undefined, status and what the server writes are not wanted", () => {
   const noisy = {
     ...desired,
