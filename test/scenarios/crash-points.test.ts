@@ -133,12 +133,17 @@ describe.concurrent("wherever the operator is killed, it ends the same when", ()
 
       /** @returns whether the story came to that write at all */
       async function crashAt(write: number, mode: CrashMode): Promise<boolean> {
-        const run = await slots(() => tell(story, controlPlane, { crash: { write, mode }, expected: undisturbed }));
-        if (run.crashed === undefined) return false;
+        const fail = (why: string): void => void failures.push(`${story.name} ${write} ${mode}: ${why}`);
+        try {
+          const run = await slots(() => tell(story, controlPlane, { crash: { write, mode }, expected: undisturbed }));
+          if (run.crashed === undefined) return false;
+          const differences = differencesOf(undisturbed, run).map((difference) => `\n  ${difference}`);
+          if (differences.length > 0) fail(`${run.crashed}${differences.join("")}`);
+        } catch (error) {
+          fail(String(error));
+          if (write > writes) return false;
+        }
         told += 1;
-        const differences = differencesOf(undisturbed, run).map((difference) => `\n  ${difference}`);
-        if (differences.length > 0)
-          failures.push(`${story.name} ${write} ${mode} (${run.crashed}):${differences.join("")}`);
         return true;
       }
 

@@ -7,6 +7,8 @@ import { installCrds } from "./crds.ts";
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   await sweepScratchDirectories();
+  // The API server's Go runtime collects garbage less often: a fifth less work for two cores, for some memory.
+  process.env["GOGC"] ??= "300";
   const directory = await createScratchDirectory();
   const end = (): Promise<void> => removeScratchDirectory(directory);
   try {
