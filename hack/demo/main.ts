@@ -58,6 +58,7 @@ async function writeAndRead(kubectl: Kubectl): Promise<string> {
   const psql = (to: string, sql: string): Promise<string> =>
     kubectl("exec", "orders-1-0", "-c", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", to, "-c", sql);
 
+  await eventually(() => psql(uri, "select 1"));
   await psql(
     uri,
     "create table if not exists greeting (id int primary key, text text); insert into greeting values (1, 'held fast') on conflict do nothing",
@@ -72,6 +73,19 @@ async function writeAndRead(kubectl: Kubectl): Promise<string> {
     if (attempt === 20) throw new Error("the row did not reach a replica");
     // Replication is asynchronous: the row may be on its way.
     await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+/** kube-proxy learns of the primary a moment after Patroni has named it. */
+async function eventually(attempt: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (tries === 20) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
   }
 }
 

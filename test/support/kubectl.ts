@@ -84,7 +84,7 @@ export interface Application {
 export async function application(namespace: string, name: string): Promise<Application> {
   const secret = await eventually("the credentials", () => read(namespace, "secret", `${name}-credentials`));
   const value = (key: string): string => Buffer.from(secret["data"][key], "base64").toString();
-  return {
+  const app: Application = {
     sql: async (statement, { read: fromReplica = false } = {}) => {
       const pods = await readAll(namespace, "pods", `holdfast.dev/database=${name}`);
       const running = pods.find(
@@ -111,6 +111,9 @@ export async function application(namespace: string, name: string): Promise<Appl
       );
     },
   };
+  // kube-proxy learns of the primary a moment after Patroni has named it.
+  await eventually(`the Service ${name} leads to the primary`, async () => (await app.sql("select 1")) === "1");
+  return app;
 }
 
 /** A namespace of its own for a story. */
