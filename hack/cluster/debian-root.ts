@@ -71,5 +71,7 @@ async function isolated(command: readonly string[], say: Say): Promise<void> {
 async function debianMirror(): Promise<string> {
   const ofDebian = ["Created-By: Packages", "Origin: Debian", "Label: Debian"];
   const targets = await ask("apt-get", ["indextargets", "--no-release-info", "--format", "$(REPO_URI)", ...ofDebian]);
-  return targets?.split("\n")[0]?.trim() || "http://deb.debian.org/debian/";
+  const mirror = targets?.split("\n")[0]?.trim();
+  if (!mirror) throw new Error("apt names no mirror to build images from: see /etc/apt/sources.list.d");
+  return mirror;
 }
