@@ -67,7 +67,7 @@ async function isolated(command: readonly string[], say: Say): Promise<void> {
   });
 }
 
-/** The mirror that this machine's apt is configured with, where it is a Debian; else the one that every Debian knows. */
+/** The mirror of Debian that this machine's apt is configured with. @throws Error where there is none */
 async function debianMirror(): Promise<string> {
   const ofDebian = ["Created-By: Packages", "Origin: Debian", "Label: Debian"];
   const targets = await ask("apt-get", ["indextargets", "--no-release-info", "--format", "$(REPO_URI)", ...ofDebian]);
