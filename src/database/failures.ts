@@ -1,7 +1,8 @@
 // Of the failures of a pass: which one decides when it is tried again. Pure.
 import { isRefused, RetryAfterError, TerminalError } from "../runtime/index.ts";
 
-const waitsForEdit = (error: unknown): boolean => error instanceof TerminalError || isRefused(error);
+/** Waits for an edit: trying the same again can only fail again. */
+export const waitsForEdit = (error: unknown): boolean => error instanceof TerminalError || isRefused(error);
 
 /**
  * What is to be tried again soonest: a failure with backoff, then the one that names the nearest time, then one that waits for

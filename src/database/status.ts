@@ -1,10 +1,11 @@
 // What a pass found → the Database's status. Pure.
 import { setCondition } from "../runtime/index.ts";
 import type { Condition, ConditionType, Database, DatabaseStatus, InstanceStatus, Phase } from "./api.ts";
+import { waitsForEdit } from "./failures.ts";
 import type { Instance } from "./instances.ts";
 import { databaseSelector, namesOf, ports, serviceHost } from "./names.ts";
 import type { Pass } from "./pass.ts";
-import { isTerminal, verdictsOf, type Verdicts } from "./verdicts.ts";
+import { verdictsOf, type Verdicts } from "./verdicts.ts";
 import { viewOf, type View } from "./view.ts";
 
 /** @param now for the transition time of conditions that change */
@@ -47,7 +48,7 @@ function phaseOf(view: View, pass: Pass, isTrue: (type: ConditionType) => boolea
   if (view.deleting) return "Deleting";
   if (view.paused) return "Paused";
   if (isTrue("Ready")) return "Ready";
-  if ([pass.failure, ...(pass.failures ?? []).map(({ error }) => error)].some(isTerminal)) return "Failed";
+  if ([pass.failure, ...(pass.failures ?? []).map(({ error }) => error)].some(waitsForEdit)) return "Failed";
   if (!view.hadPrimary) return view.existing.length === 0 ? "Pending" : "Creating";
   if (!isTrue("Available")) return view.known ? "Failed" : "Pending";
   if (isTrue("Progressing")) return view.unchanged ? "Creating" : "Updating";

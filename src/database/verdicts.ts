@@ -1,7 +1,8 @@
 // What a pass found → what its four conditions say, and why. Pure; nothing in it changes by itself: no clock, no lag.
-import { ApiError, isForbidden, isRefused, TerminalError, type NewCondition } from "../runtime/index.ts";
+import { ApiError, isForbidden, isRefused, type NewCondition } from "../runtime/index.ts";
 import { isReason, type ConditionType, type Reason } from "./api.ts";
 import { children } from "./children/index.ts";
+import { waitsForEdit } from "./failures.ts";
 import type { Instance } from "./instances.ts";
 import type { Pass, Remark } from "./pass.ts";
 import { amountOf } from "./quantity.ts";
@@ -138,15 +139,13 @@ function unfinished({ resolved, applied }: Pass): Remark | undefined {
 
 function failureOf({ failure, failures = [] }: Pass): Remark | undefined {
   // What waits for an edit before what is tried again by itself.
-  const child = failures.find(({ error }) => error === failure || (failure === undefined && isTerminal(error)));
+  const child = failures.find(({ error }) => error === failure || (failure === undefined && waitsForEdit(error)));
   const error = failure ?? child?.error ?? failures[0]?.error;
   if (error === undefined) return undefined;
   const name = (child ?? (failure === undefined ? failures[0] : undefined))?.child;
   return { reason: reasonOf(error), message: name === undefined ? messageOf(error) : `${name}: ${messageOf(error)}` };
 }
 
-/** Waits for an edit. */
-export const isTerminal = (error: unknown): boolean => error instanceof TerminalError || isRefused(error);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The reason of a condition, an Event and a metric for an error of whatever kind. */

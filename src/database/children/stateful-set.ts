@@ -1,5 +1,5 @@
-// StatefulSet `orders-1` …: one for each instance, so that any one can go and be replaced. OnDelete: rollout.ts decides which Pod
-// is made anew, and when. Removed only by a planned act.
+// StatefulSet `orders-1` …: one for each instance, so that any one can go and be replaced. OnDelete: a changed
+// template waits until its Pod is deleted. Removed only by a planned act.
 import { StatefulSet, type Child } from "../../runtime/index.ts";
 import { annotations, instanceLabels, instanceSelector, namesOf } from "../names.ts";
 import { podTemplate } from "../pod-template.ts";
