@@ -1,5 +1,6 @@
 // Children on the real API server with the real garbage collector: created, repaired, pruned, refused, recreated.
 import { afterEach, beforeEach, describe, expect, expectTypeOf, test } from "vitest";
+import type { KubeClient } from "../../src/runtime/kube/client.ts";
 import { isConflict, RetryAfterError, TerminalError } from "../../src/runtime/kube/errors.ts";
 import { ConfigMap, Pod, Secret, Service, StatefulSet } from "../../src/runtime/kube/kinds.ts";
 import type { Kind, KubeObject } from "../../src/runtime/kube/object.ts";
@@ -296,6 +297,25 @@ describe("a failure", () => {
     expect(Object.keys(applied)).toEqual(["secrets", "services"]);
     expect(await live(StatefulSet, "orders-1")).toBeUndefined();
     expect(await live(ConfigMap, "orders")).toEqual(theirs);
+  });
+
+  test("of a name that somebody else takes between the look and the creation is a conflict, and touches nothing of theirs", async () => {
+    const theirs = configMap(world.namespace, "orders", { text: "theirs" });
+    const client: KubeClient = {
+      ...world.client,
+      get: async (...call) => {
+        const seen = await world.client.get(...call);
+        if (seen === undefined) await world.client.create(ConfigMap, theirs);
+        return seen;
+      },
+    };
+    const plan = { namespace: world.namespace };
+    const { failures } = await applyChildren(plan, owner, { maps }, world.config, { ...world.context, client });
+
+    expect(failures).toHaveLength(1);
+    expect(isConflict(failures[0]!.error)).toBe(true);
+    expect((await mustLive(ConfigMap, "orders")).data).toEqual(theirs.data);
+    expect((await mustLive(ConfigMap, "orders")).metadata.ownerReferences).toBeUndefined();
   });
 
   test("of one object leaves its siblings applied", async () => {

@@ -72,7 +72,7 @@ export interface Change<T extends KubeObject> {
 
 /**
  * One object as desired, marked as ours, written only where it differs. What the cache does not hold is read once from the API
- * server before it is first written; another's object that appears between that read and the write is not noticed.
+ * server before it is first written; another's object that appears between that read and the write is a conflict, not ours.
  * @throws TerminalError `NameTaken` when the name belongs to somebody else, `ImmutableField` when the change is refused for good.
  * @throws RetryAfterError while the object is being deleted, or is left alone because others keep changing it.
  * @throws ApiError whatever else the API server answers.
@@ -105,7 +105,7 @@ export async function apply<T extends KubeObject>(
       const message = `${nameOf(kind, live)} cannot be changed this way: ${immutableFields(error)}`;
       throw new TerminalError("ImmutableField", message, { cause: error });
     }
-    return recreate(intent, live, kind, owner, handling.onImmutable, config, context);
+    return recreate(intent, live, kind, owner, handling, config, context);
   }
   if (object.metadata.resourceVersion === live.metadata.resourceVersion) return unchanged<T>(object);
   config.contested.taken(live.metadata.uid!, pathsOf(differences.filter(wasTaken)));
@@ -126,14 +126,25 @@ async function create<T extends KubeObject>(
   config: ApplyConfig,
   context: ApplyContext,
 ): Promise<Change<T>> {
-  const { client, signal } = context;
-  const { fieldManager } = config;
-  const object =
-    handling.mode === "createOnce"
-      ? await client.create(kind, intent, { fieldManager, signal })
-      : await client.apply(kind, intent, { fieldManager, force: true, signal });
+  const object = await writeNew(intent, kind, handling, config, context);
   tell(owner, kind, object, "Created", "", context);
   return { result: "created", object: object as Applied<T>, paths: [] };
+}
+
+/**
+ * Not forced: nobody holds a field of an object that does not exist. Where one of that name has appeared since we looked, what
+ * it says otherwise than we do is a conflict, and the next pass sees whose it is.
+ */
+async function writeNew<T extends KubeObject>(
+  intent: T,
+  kind: Kind<T>,
+  { mode }: Handling,
+  { fieldManager }: ApplyConfig,
+  { client, signal }: ApplyContext,
+): Promise<T> {
+  return mode === "createOnce"
+    ? client.create(kind, intent, { fieldManager, signal })
+    : client.apply(kind, intent, { fieldManager, force: false, signal });
 }
 
 /** Without its marks it would be nobody's: neither watched, nor taken up, nor removed with its owner. */
@@ -199,17 +210,17 @@ async function recreate<T extends KubeObject>(
   live: Readonly<T>,
   kind: Kind<T>,
   owner: Owner,
-  how: "recreate" | "recreate-orphaning",
+  handling: Handling,
   config: ApplyConfig,
   context: ApplyContext,
 ): Promise<Change<T>> {
   const { client, signal } = context;
-  const propagation = how === "recreate" ? "Background" : "Orphan";
+  const propagation = handling.onImmutable === "recreate-orphaning" ? "Orphan" : "Background";
   await client.delete(kind, refTo(live), { uid: live.metadata.uid!, propagation, signal });
   if ((await client.get(kind, refTo(live), { signal })) !== undefined) {
     throw new RetryAfterError(`${nameOf(kind, live)} is deleted to be created again, and not yet gone`, goneAfterMs);
   }
-  const object = await client.apply(kind, intent, { fieldManager: config.fieldManager, force: true, signal });
+  const object = await writeNew(intent, kind, handling, config, context);
   tell(owner, kind, object, "Recreated", ": an immutable field has changed", context);
   return { result: "recreated", object: object as Applied<T>, paths: [] };
 }
