@@ -10,6 +10,7 @@ import {
   type ContestedPaths,
   type Outcome,
 } from "../runtime/index.ts";
+import { performAct } from "./acts.ts";
 import { Database, InvalidSpec } from "./api.ts";
 import { children } from "./children/index.ts";
 import { cleanup } from "./cleanup.ts";
@@ -19,7 +20,7 @@ import { annotations, commonLabels, fieldManager, finalizer } from "./names.ts";
 import { provision, type ProvisionMemo, type ProvisionPorts } from "./provision.ts";
 import { readReferences, recheckAfterMs } from "./references.ts";
 import { resolve, type ResolveSettings } from "./resolve.ts";
-import { performAct, planRollout } from "./rollout.ts";
+import { planRollout } from "./rollout.ts";
 import type { Pass } from "./pass.ts";
 import { computeStatus } from "./status.ts";
 import { provisionRequest } from "./wishes.ts";
