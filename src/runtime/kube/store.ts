@@ -139,22 +139,19 @@ export class Store<T extends KubeObject> {
     const { resourceVersion: version, uid } = object.metadata;
     if (!isOrdered(version) || this.#options.watches?.(object) === false) return;
     const key = keyOf(refTo(object));
+    // Removing the last finalizer is answered with the object as it went, and with the version that it had before.
     const known = this.#visible.get(key);
+    if (isTerminating(object) && !isHeld(object) && uid !== undefined) {
+      if (known === undefined || known.metadata.uid === uid) this.#hide(key, uid, version);
+      return;
+    }
     const ahead = this.#ahead.get(key);
     if (isTold(version, this.#syncedOf(key)) || isTold(version, known?.metadata.resourceVersion)) return;
     if (!this.#ownVersions.has(version)) this.#ownVersions.set(version, how);
     if (!isNewer(version, this.#nextOwn)) this.#nextOwn = version;
     if (ahead?.type === "gone" && (isTold(version, ahead.version) || (ahead.uid === uid && !isTerminating(object))))
       return;
-
-    const isHeld =
-      (object.metadata.finalizers?.length ?? 0) > 0 || (object.metadata.deletionGracePeriodSeconds ?? 0) > 0;
-    this.#ahead.set(
-      key,
-      isTerminating(object) && !isHeld && uid !== undefined
-        ? { type: "gone", uid, version } // The answer to removing the last finalizer is the object as it went.
-        : { type: "written", object: this.#prepare(object) },
-    );
+    this.#ahead.set(key, { type: "written", object: this.#prepare(object) });
     this.#settle(key);
   }
 
@@ -168,7 +165,10 @@ export class Store<T extends KubeObject> {
     // A second delete of a terminating object changes nothing, so the watch would never tell of it.
     if (known === undefined || known.metadata.uid !== uid || isTerminating(known)) return;
     const version = known.metadata.resourceVersion;
-    if (!isOrdered(version)) return;
+    if (isOrdered(version)) this.#hide(key, uid, version);
+  }
+
+  #hide(key: Key, uid: string, version: string): void {
     this.#ahead.set(key, { type: "gone", uid, version });
     this.#findNextOwn();
     this.#settle(key);
@@ -286,6 +286,11 @@ function lastTime(object: KubeObject, counts: (entry: ManagedFieldsEntry) => boo
 
 function isTerminating(object: KubeObject): boolean {
   return object.metadata.deletionTimestamp !== undefined;
+}
+
+/** It stays for a while although it is being deleted. */
+function isHeld({ metadata }: KubeObject): boolean {
+  return (metadata.finalizers?.length ?? 0) > 0 || (metadata.deletionGracePeriodSeconds ?? 0) > 0;
 }
 
 function isOrdered(version: string | undefined): version is string {

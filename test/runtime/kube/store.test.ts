@@ -194,11 +194,24 @@ describe("own deletes", () => {
     expect(store.get(orders)).toBeDefined();
   });
 
-  test("come about also by removing the last finalizer", () => {
+  test("come about also by removing the last finalizer, which is answered with the version before it", () => {
     const deletionTimestamp = "2026-01-01T00:00:00Z";
-    const store = syncedStore(at(5, { deletionTimestamp, finalizers: ["holdfast.dev/cleanup"] }));
-    store.written(at(101, { deletionTimestamp, finalizers: [] }), "changed");
+    const before = at(105, { deletionTimestamp, finalizers: ["holdfast.dev/cleanup"] });
+    const store = syncedStore(at(5));
+    store.change("MODIFIED", before);
+    store.written(at(105, { deletionTimestamp, finalizers: [] }), "changed");
     expect(store.get(orders)).toBeUndefined();
+    store.bookmark("110");
+    expect(store.get(orders)).toBeUndefined();
+    expect(store.change("DELETED", at(111, { deletionTimestamp }))).toMatchObject([{ type: "deleted" }]);
+    store.change("ADDED", at(112, { uid: "uid-2" }));
+    expect(store.get(orders)?.metadata.uid).toBe("uid-2");
+  });
+
+  test("by removing the last finalizer leave a namesake alone that was seen already", () => {
+    const store = syncedStore(at(5, { uid: "uid-2" }));
+    store.written(at(101, { deletionTimestamp: "2026-01-01T00:00:00Z" }), "changed");
+    expect(store.get(orders)).toBeDefined();
   });
 });
 
