@@ -69,9 +69,14 @@ async function isolated(command: readonly string[], say: Say): Promise<void> {
 
 /** The mirror of Debian that this machine's apt is configured with. @throws Error where there is none */
 async function debianMirror(): Promise<string> {
-  const ofDebian = ["Created-By: Packages", "Origin: Debian", "Label: Debian"];
-  const targets = await ask("apt-get", ["indextargets", "--no-release-info", "--format", "$(REPO_URI)", ...ofDebian]);
-  const mirror = targets?.split("\n")[0]?.trim();
-  if (!mirror) throw new Error("apt names no mirror to build images from: see /etc/apt/sources.list.d");
+  // Whose a mirror is, apt knows from its package lists: a fresh machine may have none yet.
+  const mirror = (await listedMirror()) ?? (await run("apt-get", ["-q", "update"]).then(listedMirror));
+  if (mirror === undefined) throw new Error("apt names no mirror to build images from: see /etc/apt/sources.list.d");
   return mirror;
+}
+
+async function listedMirror(): Promise<string | undefined> {
+  const ofDebian = ["Created-By: Packages", "Origin: Debian", "Label: Debian"];
+  const targets = await ask("apt-get", ["indextargets", "--format", "$(REPO_URI)", ...ofDebian]);
+  return targets?.split("\n")[0]?.trim() || undefined;
 }
