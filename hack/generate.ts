@@ -1,15 +1,17 @@
-// Makes what follows from the CRD and the list of reasons: src/database/api.generated.ts (types), docs/database.md and
-// docs/conditions.md (references).
+// Makes what follows from the CRD, the list of reasons and the chart's values: src/database/api.generated.ts (types),
+// docs/database.md, docs/conditions.md and docs/helm-values.md (references).
 //   node hack/generate.ts            writes them
 //   node hack/generate.ts --check    writes nothing, fails if a file is not what it would be
 import { readFile, writeFile } from "node:fs/promises";
 import { compile } from "json-schema-to-typescript";
 import { load } from "js-yaml";
 import { reasons } from "../src/database/api.ts";
+import { valuesReference } from "./helm-values.ts";
 import { reference, remedies, type Schema } from "./reference.ts";
 
 const root = new URL("../", import.meta.url);
 const source = "crds/databases.holdfast.dev.yaml";
+const values = "charts/holdfast/values.yaml";
 
 interface Definition {
   readonly spec: {
@@ -32,6 +34,7 @@ export async function generate(): Promise<ReadonlyMap<string, string>> {
     ["src/database/api.generated.ts", await types({ DatabaseSpec: spec, DatabaseStatus: status })],
     ["docs/database.md", reference(definition.spec, source)],
     ["docs/conditions.md", remedies(reasons, "src/database/api.ts")],
+    ["docs/helm-values.md", valuesReference(await readFile(new URL(values, root), "utf8"), values)],
   ]);
 }
 
@@ -68,7 +71,7 @@ async function main(check: boolean): Promise<void> {
     const existing = await readFile(url, "utf8").catch(() => "");
     if (existing === content) continue;
     if (check) {
-      console.error(`${path} does not follow from ${source}: run node hack/generate.ts`);
+      console.error(`${path} is not what it would be made now: run node hack/generate.ts`);
       process.exitCode = 1;
     } else {
       await writeFile(url, content);

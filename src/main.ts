@@ -2,6 +2,7 @@
 import { databaseController } from "./database/controller.ts";
 import { ObservationMemo } from "./database/observation-memo.ts";
 import type { Facts } from "./database/provision.ts";
+import { StartFailures } from "./database/start-failures.ts";
 import { patroniRest } from "./external/patroni-rest.ts";
 import { pgPostgres } from "./external/pg-postgres.ts";
 import {
@@ -33,6 +34,7 @@ async function run(settings: Settings, log: Log): Promise<void> {
         ports: { postgres: pgPostgres, patroni: patroniRest },
         memo: new ObservationMemo<Facts>({ resyncEveryMs }),
         contested: new ContestedPaths(),
+        startFailures: new StartFailures(),
         now: () => new Date(),
         monotonicMs: () => performance.now(),
       },

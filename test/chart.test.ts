@@ -1,43 +1,28 @@
 // What `helm template` makes of the chart, against what the operator does: its flags, its children, and not a permission more.
-import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { loadAll } from "js-yaml";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ensureBinaries } from "../hack/cluster/binaries.ts";
 import { createProgress } from "../hack/cluster/progress.ts";
 import { children } from "../src/database/children/index.ts";
-import { resourceName, type Kind, type KubeObject } from "../src/runtime/kube/object.ts";
+import { resourceName, type Kind } from "../src/runtime/kube/object.ts";
 import { readSettings, type Settings } from "../src/settings.ts";
+import { findRendered as find, renderChart, type Rendered } from "./support/chart.ts";
 
 const root = join(import.meta.dirname, "..");
-const run = promisify(execFile);
+
+beforeAll(async () => {
+  await ensureBinaries(["helm"], createProgress());
+}, 600_000);
+
+const render = (...values: readonly string[]): Promise<readonly Rendered[]> => renderChart(values);
 
 interface Rule {
   apiGroups: string[];
   resources: string[];
   resourceNames?: string[];
   verbs: string[];
-}
-
-type Rendered = KubeObject & Record<string, any>;
-
-let helm: string;
-beforeAll(async () => {
-  ({ helm } = await ensureBinaries(["helm"], createProgress()));
-}, 600_000);
-
-async function render(...values: string[]): Promise<Rendered[]> {
-  const args = ["template", "holdfast", join(root, "charts/holdfast"), "--namespace", "holdfast-system"];
-  const { stdout } = await run(helm, [...args, ...values.flatMap((value) => ["--set", value])], { maxBuffer: 2 ** 26 });
-  return (loadAll(stdout) as (Rendered | null)[]).filter((object) => object !== null);
-}
-
-function find(objects: readonly Rendered[], kind: string, name: string): Rendered {
-  const found = objects.filter((object) => object.kind === kind && object.metadata.name === name);
-  expect(found, `${kind} ${name}`).toHaveLength(1);
-  return found[0] as Rendered;
 }
 
 /** Each single permission as "verb resource.group", with the object's name behind where a rule names one. */
@@ -65,22 +50,52 @@ function settingsOf(objects: readonly Rendered[]): Settings {
   return settings;
 }
 
+const childKinds = [...new Set(Object.values(children).map((child) => resourceName(child.kind as Kind)))];
+
+/** In every namespace that it looks after. */
+const inNamespaces = [
+  ...childKinds.flatMap((kind) => allow(kind, "get", "list", "watch", "create", "patch", "delete")),
+  ...allow("databases.holdfast.dev", "get", "list", "watch", "patch"),
+  ...allow("databases.holdfast.dev/status", "patch"),
+  ...allow("databases.holdfast.dev/finalizers", "update"),
+  ...allow("clusterroles.rbac.authorization.k8s.io holdfast-instance", "bind"),
+  // Orphaned ones are removed when their Database is.
+  ...allow("pods", "get", "list", "watch", "delete"),
+  ...allow("endpoints", "get", "list", "watch", "delete"),
+  // To tell why something does not come about.
+  ...allow("pods/log", "get"),
+  ...allow("events.events.k8s.io", "list", "watch", "create", "patch"),
+];
+/** Of what belongs to no namespace. */
+const inCluster = allow("storageclasses.storage.k8s.io", "get");
+
 describe("the operator's permissions", () => {
   test("are what its children and its own work need, and not one more", async () => {
-    const kinds = [...new Set(Object.values(children).map((child) => resourceName(child.kind as Kind)))];
-    expect(permissions(find(await render(), "ClusterRole", "holdfast"))).toEqual(
-      [
-        ...kinds.flatMap((kind) => allow(kind, "get", "list", "watch", "create", "patch", "delete")),
-        ...allow("databases.holdfast.dev", "get", "list", "watch", "patch"),
-        ...allow("databases.holdfast.dev/status", "patch"),
-        ...allow("databases.holdfast.dev/finalizers", "update"),
-        ...allow("clusterroles.rbac.authorization.k8s.io holdfast-instance", "bind"),
-        // Orphaned ones are removed when their Database is.
-        ...allow("pods", "get", "list", "watch", "delete"),
-        ...allow("endpoints", "get", "list", "watch", "delete"),
-        ...allow("events.events.k8s.io", "create", "patch"),
-      ].toSorted(),
-    );
+    const objects = await render();
+    expect(permissions(find(objects, "ClusterRole", "holdfast"))).toEqual([...inNamespaces, ...inCluster].toSorted());
+    expect(objects.filter(({ kind }) => kind === "Role").map(({ metadata }) => metadata.name)).toEqual([
+      "holdfast-leader-election",
+    ]);
+  });
+
+  test("hold in the namespaces that it is told to watch, and nowhere else", async () => {
+    const objects = await render("watchNamespaces={shop,billing}");
+    expect(settingsOf(objects).namespaces).toEqual(["shop", "billing"]);
+    for (const namespace of ["shop", "billing"]) {
+      expect(permissions(find(objects, "Role", "holdfast", namespace))).toEqual(inNamespaces.toSorted());
+      const { roleRef } = find(objects, "RoleBinding", "holdfast", namespace);
+      expect(roleRef).toEqual({ apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "holdfast" });
+    }
+    expect(objects.filter(({ kind, metadata }) => kind === "Role" && metadata.name === "holdfast")).toHaveLength(2);
+    expect(permissions(find(objects, "ClusterRole", "holdfast"))).toEqual(inCluster);
+  });
+
+  test("are explained one by one", () => {
+    const explained = readFileSync(join(root, "docs/security.md"), "utf8");
+    const unexplained = [...inNamespaces, ...inCluster]
+      .map((permission) => permission.split(" ")[1] ?? "")
+      .filter((resource) => !explained.includes(`\`${resource}\``));
+    expect(unexplained).toEqual([]);
   });
 
   test("in its own namespace are one Lease, which is the one that its flags name", async () => {
@@ -96,7 +111,8 @@ describe("the operator's permissions", () => {
   });
 
   test("hold no wildcard and no way to more of them", async () => {
-    const all = (await render()).filter((object) => "rules" in object).flatMap(permissions);
+    const rendered = [...(await render()), ...(await render("watchNamespaces={shop}"))];
+    const all = rendered.filter((object) => "rules" in object).flatMap(permissions);
     expect(all.filter((permission) => permission.includes("*"))).toEqual([]);
     expect(
       all.filter((permission) => /^(escalate|impersonate)\b|pods\/exec|\broles\.|nodes|^bind \S+$/.test(permission)),
@@ -104,7 +120,7 @@ describe("the operator's permissions", () => {
   });
 
   test("go to the account that the Deployment runs as, under any name", async () => {
-    for (const values of [[], ["serviceAccount.name=keeper"]]) {
+    for (const values of [[], ["serviceAccount.name=keeper"], ["watchNamespaces={shop}"]]) {
       const objects = await render(...values);
       const { serviceAccountName: name } = find(objects, "Deployment", "holdfast")["spec"].template.spec;
       const account = find(objects, "ServiceAccount", name).metadata;
@@ -231,6 +247,10 @@ describe("the values", () => {
     { value: "image.digest=latest", because: "not a digest" },
     { value: "instanceRole.name=", because: "a RoleBinding must refer to something" },
     { value: "postgresImages.latest=pg", because: "a major version is a number" },
+    { value: "watchNamespaces={Shop}", because: "no namespace is called that" },
+    { value: "watchNamespaces=shop", because: "it is a list" },
+    { value: "metrics.serviceMonitor.interval=30", because: "30 of what?" },
+    { value: "metrics.rules.docsUrl=docs/", because: "nobody could follow that link" },
   ])("refuse $value: $because", async ({ value }) => {
     await expect(render(value)).rejects.toThrow("values don't meet the specifications of the schema");
   });

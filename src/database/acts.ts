@@ -1,17 +1,20 @@
 // The acts of a rollout, and how one is done. Each is a step that can be taken up anywhere: a pass that was cut off plans it again.
 import {
   Endpoints,
-  isNotFound,
-  patchGuarded,
   PersistentVolumeClaim,
+  Pod,
   refTo,
   StatefulSet,
+  writeMarks,
   type Context,
-  type JsonPatch,
 } from "../runtime/index.ts";
 import type { Database, Reason } from "./api.ts";
 import { leaderOf, type Instance } from "./instances.ts";
 import { annotations } from "./names.ts";
+import type { Answered, Patroni } from "./patroni.ts";
+import { PortError } from "./port-error.ts";
+import type { ResolvedDatabase } from "./resolve.ts";
+import { patroniAddress } from "./wishes.ts";
 
 export type Act =
   /** There are more instances than declared: mark this one. */
@@ -21,25 +24,61 @@ export type Act =
   /** It is marked: stop it by deleting its StatefulSet. */
   | { readonly type: "stop"; readonly instance: Instance }
   /** It is marked and stopped, and the policy is not to keep volumes. */
-  | { readonly type: "removeVolume"; readonly instance: Instance };
+  | { readonly type: "removeVolume"; readonly instance: Instance }
+  /** Its volume was never bound and is not what the spec asks for: it holds nothing, and is made anew. */
+  | { readonly type: "discardVolume"; readonly instance: Instance }
+  /** Its volume is lost: it is made anew, and filled from the primary. */
+  | { readonly type: "abandonVolume"; readonly instance: Instance }
+  /** Its Pod goes in good order and comes back from its StatefulSet as declared. `because` fits behind a colon. */
+  | { readonly type: "deletePod"; readonly instance: Instance; readonly because: string }
+  /** PostgreSQL is restarted in its Pod, for parameters that wait for that. */
+  | { readonly type: "restart"; readonly instance: Instance; readonly because: string }
+  /** The primary hands over to a replica that streams. */
+  | {
+      readonly type: "switchover";
+      readonly instance: Instance;
+      readonly candidate: Instance;
+      readonly because: string;
+    };
+
+/** What an act was planned from, and how Patroni is reached. */
+export interface Situation {
+  readonly database: Readonly<Database>;
+  readonly resolved: ResolvedDatabase;
+  readonly instances: readonly Instance[];
+  readonly patroni: Patroni;
+  /** Wall clock: how old an object is. */
+  readonly now: Date;
+}
+
+/**
+ * The next step is taken in a pass of its own: our own writes do not wake us. Not after what Patroni did, which shows when its
+ * members say so; nor when nothing was done, since the plan is then made again when the cache has caught up.
+ */
+const nextStepMs = 0;
+/** Two of Patroni's loops. Only while a request of ours is under way, or the world does not look as it was planned from. */
+const lookAgainMs = 10_000;
+
+/** A volume that was made only now may be bound yet. */
+const timeToBindMs = 10_000;
+
+const takesAway: ReadonlySet<Act["type"]> = new Set(["retire", "stop", "removeVolume", "abandonVolume"]);
 
 /**
  * Does what was planned, if a live read says that the same instance leads as in the plan: the cache can be behind a failover.
- * @returns whether it was done; if not, the plan is made again when the cache has caught up
- * @throws ApiError
+ * @returns when to look again at the latest, in milliseconds; undefined where changes tell
+ * @throws ApiError, PortError (PatroniRefused with what it said)
  */
-export async function performAct<V>(
-  act: Act,
-  database: Readonly<Database>,
-  primary: Instance | undefined,
-  context: Context<V>,
-): Promise<boolean> {
+export async function performAct<V>(act: Act, situation: Situation, context: Context<V>): Promise<number | undefined> {
   const { client, signal, events, log } = context;
-  const { namespace } = database.metadata;
+  const { database, instances } = situation;
   const { instance } = act;
   if (act.type !== "keep") {
     const leader = leaderOf(await client.get(Endpoints, refTo(database), { signal }));
-    if (leader === undefined || leader !== primary?.podName || leader === instance.podName) return false;
+    const planned = instances.find(({ holdsKey }) => holdsKey)?.podName;
+    if (instances.find(({ podName }) => podName === leader)?.podName !== planned) return lookAgainMs;
+    // Whatever was planned: only while another instance leads is one taken away for good.
+    if (takesAway.has(act.type) && (leader === undefined || leader === instance.podName)) return lookAgainMs;
   }
   const tell = (reason: Reason, message: string): void => {
     log.info({ instance: instance.name }, message);
@@ -48,23 +87,82 @@ export async function performAct<V>(
   switch (act.type) {
     case "retire":
       if (instance.volume === undefined) await stop(instance, context);
-      else await mark(instance.volume, addRetired(instance.volume), context);
+      else await mark(instance, "true", context);
       tell("RetiringInstances", `Instance ${instance.name} is retired: ${database.spec.replicas ?? 1} are declared`);
-      return true;
+      return nextStepMs;
     case "keep":
-      if (instance.volume !== undefined) await mark(instance.volume, removeRetired, context);
+      await mark(instance, undefined, context);
       tell("RetiringInstances", `Instance ${instance.name} became the primary while it was being retired: it stays`);
-      return true;
+      return nextStepMs;
     case "stop":
       await stop(instance, context);
-      return true;
-    case "removeVolume": {
-      const { uid = "", resourceVersion } = instance.volume?.metadata ?? {};
-      const ref = { name: instance.name, ...(namespace === undefined ? {} : { namespace }) };
-      await client.delete(PersistentVolumeClaim, ref, { uid, ...(resourceVersion ? { resourceVersion } : {}), signal });
+      return nextStepMs;
+    case "removeVolume":
+      await removeVolume(instance, context);
       tell("RetiringInstances", `Volume ${instance.name} is deleted, as the deletion policy says`);
-      return true;
+      return nextStepMs;
+    case "discardVolume": {
+      // Whoever changes claims on their way in would have each made anew at once, for ever: one that is bound meanwhile stays.
+      const ageMs = situation.now.getTime() - Date.parse(instance.volume?.metadata.creationTimestamp ?? "");
+      if (ageMs >= 0 && ageMs < timeToBindMs) return timeToBindMs - ageMs;
+      await removeVolume(instance, context);
+      tell("ReplacingInstance", `Volume ${instance.name} is made anew: it was never bound, and is not as declared`);
+      return nextStepMs;
     }
+    case "abandonVolume":
+      await removeVolume(instance, context);
+      tell("ReplacingInstance", `Volume ${instance.name} is lost: it is made anew and filled from the primary`);
+      return nextStepMs;
+    case "deletePod":
+      if (instance.pod === undefined) return undefined;
+      await client.delete(Pod, refTo(instance.pod), { uid: instance.pod.metadata.uid ?? "", signal });
+      tell("RollingOut", `Restarting ${instance.podName}: ${act.because}`);
+      return nextStepMs;
+    case "restart": {
+      const answered = await restart(instance, situation, signal);
+      if (answered !== undefined) tell("RollingOut", `Restarting PostgreSQL in ${instance.podName}: ${act.because}`);
+      return answered === "done" ? undefined : lookAgainMs;
+    }
+    case "switchover": {
+      const { candidate, because } = act;
+      const answered = await switchOver(instance, candidate, situation, signal);
+      tell("RollingOut", `Switching over from ${instance.podName} to ${candidate.podName}: ${because}`);
+      return answered === "done" ? undefined : lookAgainMs;
+    }
+  }
+}
+
+/** @returns undefined where a live look says that it is not the time, or no longer needed: the cache will tell */
+async function restart(
+  instance: Instance,
+  { patroni, resolved }: Situation,
+  signal: AbortSignal,
+): Promise<Answered | undefined> {
+  const address = patroniAddress(resolved, instance);
+  const { state, pendingRestart } = await patroni.status(address, signal);
+  if (state !== "running" || !pendingRestart) return undefined;
+  return asked(`restart of PostgreSQL in ${instance.podName}`, () => patroni.restart(address, signal));
+}
+
+function switchOver(
+  primary: Instance,
+  candidate: Instance,
+  { patroni, resolved }: Situation,
+  signal: AbortSignal,
+): Promise<Answered> {
+  const members = { leader: primary.podName, candidate: candidate.podName };
+  const what = `switchover from ${members.leader} to ${members.candidate}`;
+  return asked(what, () => patroni.switchover(patroniAddress(resolved, primary), members, signal));
+}
+
+/** An error says by name what failed: addresses tell people little. */
+async function asked(what: string, ask: () => Promise<Answered>): Promise<Answered> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!(error instanceof PortError)) throw error;
+    const { reason, code } = error;
+    throw new PortError(`${what}: ${error.message}`, { reason, code, cause: error });
   }
 }
 
@@ -73,21 +171,25 @@ async function stop<V>({ statefulSet }: Instance, { client, signal }: Context<V>
   await client.delete(StatefulSet, refTo(statefulSet), { uid: statefulSet.metadata.uid ?? "", signal });
 }
 
-const retiredPath = `/metadata/annotations/${annotations.retired.replaceAll("/", "~1")}`;
-const removeRetired: JsonPatch = [{ op: "remove", path: retiredPath }];
-
-function addRetired(volume: Readonly<PersistentVolumeClaim>): JsonPatch {
-  const add = { op: "add", path: retiredPath, value: "true" } as const;
-  return volume.metadata.annotations === undefined
-    ? [{ op: "add", path: "/metadata/annotations", value: {} }, add]
-    : [add];
+/** As it was seen: one that has been bound since, or marked, is looked at again. */
+async function removeVolume<V>({ volume }: Instance, { client, signal }: Context<V>): Promise<void> {
+  if (volume === undefined) return;
+  const { uid = "", resourceVersion } = volume.metadata;
+  const version = resourceVersion === undefined ? {} : { resourceVersion };
+  await client.delete(PersistentVolumeClaim, refTo(volume), { uid, ...version, signal });
 }
 
-/** Patches this very volume. One that is gone needs no mark. */
-async function mark<V>(volume: Readonly<PersistentVolumeClaim>, patch: JsonPatch, context: Context<V>): Promise<void> {
-  try {
-    await patchGuarded(context.client, PersistentVolumeClaim, volume, patch, { signal: context.signal });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+async function mark<V>(
+  { volume }: Instance,
+  retired: "true" | undefined,
+  { client, signal }: Context<V>,
+): Promise<void> {
+  if (volume === undefined) return;
+  await writeMarks(
+    client,
+    PersistentVolumeClaim,
+    volume,
+    { annotations: { [annotations.retired]: retired } },
+    { signal },
+  );
 }

@@ -42,7 +42,7 @@ export interface DatabaseSpec {
    */
   storage: {
     /**
-     * Size of each volume, for example 10Gi. It may grow, never shrink.
+     * Size of each volume, for example 10Gi. It may grow, never shrink: it can be set back only to what the volumes have, status.volumeSize.
      */
     size: string;
     /**
@@ -500,6 +500,10 @@ export interface DatabaseStatus {
    * Version of the running PostgreSQL.
    */
   version?: string;
+  /**
+   * Size of the largest volume in use; what spec.storage.size cannot go below.
+   */
+  volumeSize?: string;
   /**
    * Host and port of the primary, whichever instance that is.
    */

@@ -44,7 +44,8 @@ export const reasons = {
   WaitingForPrimary: "Wait. If no primary appears, look at the logs of the Pods that the message names.",
   AddingInstances: "Wait. If it does not end, look at the Events of the Pods that the message names.",
   RetiringInstances: "Wait: instances are removed one at a time.",
-  RollingOut: "Delete the Pods that the message names, one at a time, the primary last: docs/operations.md.",
+  RollingOut:
+    "Wait: instances are restarted one at a time. If it does not go on, an instance that has the change does not serve.",
   ResizingVolumes: "Wait. If it does not end, look at the Events of the volumes that the message names.",
   Provisioning: "Wait: role and database are being created.",
   Deleting: "Wait: the message says for what.",
@@ -54,6 +55,28 @@ export const reasons = {
   NoPrimary: "Look at the Pods: a failover takes up to half a minute; after that their logs say why none takes over.",
   InstanceNotReady: "Look at the Events and logs of the Pods that the message names.",
   ReplicaNotStreaming: "Look at the logs of the replicas that the message names: they cannot follow the primary.",
+
+  // What keeps an instance from serving, or will. The message names the object and carries the cause.
+  VolumePending:
+    "Wait. If it does not end, look at the Events of the volume that the message names, and at its provisioner.",
+  StorageClassMissing: "Create the StorageClass that the message names, or correct spec.storage.storageClass.",
+  VolumeLost:
+    "The message says what becomes of the instance. Where no other one has its data: docs/operations.md, Volumes.",
+  ReplacingInstance: "Wait: the volume is made anew, and the instance filled from the primary.",
+  VolumeNotExpandable:
+    "Set spec.storage.size back, or let the StorageClass of the volumes grow them (allowVolumeExpansion): then it is tried again within minutes.",
+  Unschedulable:
+    "No node takes the Pod; the message says why. Add room or nodes, or change spec.resources or spec.placement.",
+  ImageUnavailable: "Correct spec.image, or give the nodes access to the registry; the message says what failed.",
+  ImageUnsuitable:
+    "Choose an image that holds what images/postgres holds, for the nodes' architecture: a stock PostgreSQL has no Patroni.",
+  QuotaExceeded: "Raise the ResourceQuota that the message names, or ask for less. It is tried again by itself.",
+  PodRefused: "Kubernetes does not let the Pod be created: change the policy, limit or webhook that the message names.",
+  ContainerNotStarting: "The node cannot start the container: mend what the message names.",
+  CrashLooping: "Look at the message, then at the log of the Pod. OOMKilled: raise spec.resources.limits.memory.",
+  PostgresNotStarting:
+    "Mend what PostgreSQL's own words in the message name: mostly a parameter, the image or the memory.",
+  DiskFull: "Raise spec.storage.size; PostgreSQL starts again by itself when the volume has grown.",
 
   // Waiting for an edit.
   InvalidSpec: "Correct the field that the message names.",
@@ -65,21 +88,31 @@ export const reasons = {
   LastPrimaryUnknown:
     'Set the annotation holdfast.dev/last-primary: "true" on one volume alone, that of the newest data.',
 
-  // Failures of a pass. All but the first two are tried again by themselves.
+  // Failures of a pass. All but ImmutableField and Refused are tried again by themselves.
   NameTaken: "Remove or rename the object that the message names, or choose another name for the Database.",
   ImmutableField: "The object that the message names cannot be changed in place: undo the change.",
   Refused: "Kubernetes refused an object; the message says what and why. Mostly a field has to be corrected.",
   Forbidden: "Give the operator the permission that the message names: the chart's ClusterRole has them all.",
+  WaitingForDeletion:
+    "Wait: what is being deleted is made again. If it does not end, look at the finalizers of the object.",
   Contested: "Stop the other field manager that the message names from writing the same field.",
   Unreachable: "Wait. If it lasts, look at the Pod that the message names, and at what keeps the operator from it.",
   ProvisioningRefused:
     "PostgreSQL or Patroni refused; the message says what and why. Mostly a field has to be corrected.",
+  PatroniRefused:
+    "Wait: it is tried again. If it lasts, look at the Pods that the message names: Patroni hands over only to one that follows.",
   NotPrimary: "Wait: the primary is changing.",
   CredentialsRefused: "Set the password of the role that the message names back to that in Secret <name>-internal.",
   ReconcileFailed: "If it lasts, look at the message and the operator's log.",
 } as const satisfies Record<string, string>;
 
 export type Reason = keyof typeof reasons;
+
+/** A reason of the closed list, and for people what exactly it is about. */
+export interface Remark {
+  readonly reason: Reason;
+  readonly message: string;
+}
 
 export function isReason(reason: string): reason is Reason {
   return Object.hasOwn(reasons, reason);

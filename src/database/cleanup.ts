@@ -3,20 +3,19 @@
 // Idempotent: each pass looks at what is still there. It works from the raw Database: an invalid spec must not block deletion.
 import {
   controllerOf,
-  patchGuarded,
   Endpoints,
   PersistentVolumeClaim,
   Pod,
   refTo,
   Secret,
   StatefulSet,
+  writeMarks,
   type Context,
-  type JsonPatch,
   type Kind,
   type KubeObject,
 } from "../runtime/index.ts";
 import type { Database } from "./api.ts";
-import { leaderOf, readInstances, type Instance } from "./instances.ts";
+import { leaderOf, memberOf, readInstances, type Instance } from "./instances.ts";
 import { annotations, labels, namesOf } from "./names.ts";
 
 /** What is still there, for people; the objects wake us when they go. */
@@ -34,7 +33,7 @@ export interface Waiting {
 export async function cleanup<V>(database: Readonly<Database>, context: Context<V>): Promise<"done" | Waiting> {
   const { client, cache, signal } = context;
   const instances = readInstances(refTo(database), cache);
-  const leader = leaderOf(await client.get(Endpoints, refTo(database), { signal }));
+  const leader = lastLeader(leaderOf(await client.get(Endpoints, refTo(database), { signal })), instances);
   if (leader !== undefined) await rememberLeader(instances, leader, context);
 
   const isLast = (instance: Instance): boolean =>
@@ -70,24 +69,41 @@ export async function cleanup<V>(database: Readonly<Database>, context: Context<
   return "done";
 }
 
+/**
+ * Who led last: who holds the leader key; or, where the key has vanished with its Service (as in a foreground deletion), who says so
+ * itself on the newest timeline that there is; or whose volume alone says so. Pure.
+ * @param holder of the leader key, as a live read says
+ */
+export function lastLeader(holder: string | undefined, instances: readonly Instance[]): string | undefined {
+  if (holder !== undefined) return holder;
+  const newest = Math.max(0, ...instances.map(({ timeline = 0 }) => timeline));
+  const claims = ({ pod, timeline }: Instance): boolean =>
+    pod !== undefined && timeline === newest && memberOf(pod).role === "primary";
+  const claiming = instances.find(claims);
+  if (claiming !== undefined) return claiming.podName;
+  const marked = instances.filter(({ lastPrimary }) => lastPrimary);
+  return marked.length === 1 ? marked[0]?.podName : undefined;
+}
+
 /** Whoever takes the volumes up again must start with the one that has everything. */
-async function rememberLeader<V>(instances: readonly Instance[], leader: string, context: Context<V>): Promise<void> {
-  const path = `/metadata/annotations/${annotations.lastPrimary.replaceAll("/", "~1")}`;
+async function rememberLeader<V>(
+  instances: readonly Instance[],
+  leader: string,
+  { client, signal }: Context<V>,
+): Promise<void> {
   // The leader's first: between the two writes there may be two marks, but never none.
   for (const { volume, podName } of instances.toSorted((a) => (a.podName === leader ? -1 : 1))) {
-    const leads = podName === leader;
-    if (volume === undefined || volume.metadata.annotations?.[annotations.lastPrimary] === String(leads)) continue;
-    const annotated = volume.metadata.annotations !== undefined;
-    const patch: JsonPatch = [
-      ...(annotated ? [] : [{ op: "add", path: "/metadata/annotations", value: {} } as const]),
-      { op: "add", path, value: String(leads) },
-    ];
-    await patchGuarded(context.client, PersistentVolumeClaim, volume, patch, { signal: context.signal });
+    if (volume === undefined) continue;
+    const marked = { annotations: { [annotations.lastPrimary]: String(podName === leader) } };
+    await writeMarks(client, PersistentVolumeClaim, volume, marked, { signal });
   }
 }
 
 async function remove<T extends KubeObject, V>(kind: Kind<T>, object: Readonly<T>, context: Context<V>): Promise<void> {
-  const { uid = "", deletionTimestamp } = object.metadata;
+  const { uid = "", resourceVersion, deletionTimestamp } = object.metadata;
   if (deletionTimestamp !== undefined) return;
-  await context.client.delete(kind, refTo(object), { uid, signal: context.signal });
+  // What holds data or passwords goes only as it was seen.
+  const isPrecious = kind.kind === PersistentVolumeClaim.kind || kind.kind === Secret.kind;
+  const version = isPrecious && resourceVersion !== undefined ? { resourceVersion } : {};
+  await context.client.delete(kind, refTo(object), { uid, ...version, signal: context.signal });
 }

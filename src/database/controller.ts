@@ -2,6 +2,7 @@
 import {
   defaultErrorPolicy,
   Endpoints,
+  KubeEvent,
   on,
   PersistentVolumeClaim,
   Pod,
@@ -9,7 +10,7 @@ import {
   refTo,
   requeue,
   Secret,
-  TerminalError,
+  StatefulSet,
   type Cache,
   type ControllerOptions,
   type ErrorOutcome,
@@ -20,9 +21,13 @@ import {
 } from "../runtime/index.ts";
 import { Database } from "./api.ts";
 import { children } from "./children/index.ts";
+import { blockedAgainMs } from "./failures.ts";
+import { measureDatabases } from "./metrics.ts";
 import { labels, managedByHoldfast } from "./names.ts";
 import { leaderChanged, memberChanged } from "./predicates.ts";
 import { reconcile, type Operator } from "./reconcile.ts";
+import { asRefusal, refusalChanged, refusalFields } from "./refusals.ts";
+import { reasonOf } from "./verdicts.ts";
 
 export interface DatabaseControllerOptions {
   readonly operator: Operator;
@@ -52,15 +57,12 @@ export function databaseController(options: DatabaseControllerOptions): Controll
     concurrency: options.concurrency,
     resyncEveryMs: options.resyncEveryMs,
     timeoutMs: passTimeoutMs,
+    measure: measureDatabases,
   };
 }
 
-/** What is in the way is somebody else's and is not watched: nobody tells us when it goes. */
-const nameTakenAgainMs = 30_000;
-
 export function errorPolicy(error: unknown): ErrorOutcome {
-  const nameTaken = error instanceof TerminalError && error.reason === "NameTaken";
-  return nameTaken ? requeue(nameTakenAgainMs) : defaultErrorPolicy(error);
+  return reasonOf(error) === "NameTaken" ? requeue(blockedAgainMs) : defaultErrorPolicy(error);
 }
 
 const ours = Object.entries(managedByHoldfast)
@@ -80,6 +82,7 @@ const watched: readonly Watched<any>[] = [
   { kind: Secret, labels: ours, map: ofSecret },
   { kind: Pod, labels: labels.database, map: byDatabaseLabel, when: memberChanged },
   { kind: Endpoints, labels: labels.database, map: byDatabaseLabel, when: leaderChanged },
+  { kind: KubeEvent, fields: refusalFields, transform: asRefusal, map: ofStatefulSet, when: refusalChanged },
 ];
 
 function byAppInstance({ metadata }: Readonly<KubeObject>): Iterable<Ref> {
@@ -93,6 +96,12 @@ function ofSecret(secret: Readonly<KubeObject>, cache: Cache): Iterable<Ref> {
     .list(Database, namespace === undefined ? {} : { namespace })
     .filter(({ spec }) => spec.passwordSecretRef?.name === name);
   return [...byAppInstance(secret), ...referring.map(refTo)];
+}
+
+/** Events outlive what they are about: one about a namesake that is gone belongs to nobody. */
+function ofStatefulSet({ regarding: { namespace, name, uid } }: Readonly<KubeEvent>, cache: Cache): Iterable<Ref> {
+  const statefulSet = cache.get(StatefulSet, { name, ...(namespace === undefined ? {} : { namespace }) });
+  return statefulSet?.metadata.uid === uid && statefulSet !== undefined ? byDatabaseLabel(statefulSet) : [];
 }
 
 function byDatabaseLabel({ metadata }: Readonly<KubeObject>): Iterable<Ref> {

@@ -1,5 +1,6 @@
 // Pure: what outside Kubernetes differs from what is wished, for roles, databases and Patroni's dynamic configuration.
-import type { DynamicConfiguration, Json } from "./patroni.ts";
+import { isMap, type Json } from "../postgres/json.ts";
+import type { DynamicConfiguration } from "./patroni.ts";
 import type { DatabaseFacts, DatabaseWish, RoleFacts } from "./postgres.ts";
 
 /** Why the role is not as wished, in words that fit behind its name; empty if it is. */
@@ -84,10 +85,6 @@ function equal(wished: Json, live: Json | undefined): boolean {
 
 function isNumeric(value: Json | undefined): boolean {
   return typeof value === "number" || (typeof value === "string" && /^[+-]?\d+(\.\d*)?(e[+-]?\d+)?$/i.test(value));
-}
-
-function isMap(value: Json | undefined): value is DynamicConfiguration {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function own(map: DynamicConfiguration, key: string): Json | undefined {

@@ -21,10 +21,16 @@ export interface Instance {
   readonly ready: boolean;
   /** A ready replica that streams from the present primary, on the primary's timeline. Never true for the primary. */
   readonly streaming: boolean;
+  /** Patroni's leader key names it, whether it runs or not. At most one does. */
+  readonly holdsKey: boolean;
   /** The Pod was made from the StatefulSet's newest template. False while that is not known. */
   readonly runsCurrentTemplate: boolean;
+  /** The Pod was made from another template than the StatefulSet's newest. False while that is not known. */
+  readonly runsOldTemplate: boolean;
   /** PostgreSQL must be restarted for a parameter to take effect. */
   readonly pendingRestart: boolean;
+  /** The parameters that it must be restarted for, by name, as far as Patroni says. */
+  readonly pendingChanges: readonly PendingChange[];
   readonly node?: string;
   readonly ip?: string;
   /** The volume belongs to an instance that was removed: never used again. */
@@ -32,6 +38,13 @@ export interface Instance {
   readonly lastPrimary: boolean;
   /** The StatefulSet or the Pod is being deleted. */
   readonly deleting: boolean;
+}
+
+/** A parameter that is not in force as it is configured. Values as Patroni shows them, e.g. "128MB"; "" for none. */
+export interface PendingChange {
+  readonly name: string;
+  readonly from: string;
+  readonly to: string;
 }
 
 /** The cached objects of one Database. */
@@ -95,8 +108,10 @@ export function instancesOf(database: string, objects: InstanceObjects): readonl
           member.streaming === true &&
           timeline !== undefined &&
           member.timeline === timeline,
-        runsCurrentTemplate: runsCurrentTemplate(statefulSet, pod),
+        holdsKey: leader === podName(name),
+        ...templateOf(statefulSet, pod),
         pendingRestart: member.pendingRestart === true,
+        pendingChanges: member.pendingChanges ?? [],
         node: pod?.spec?.nodeName,
         ip: pod?.status?.podIP,
         retired: volume?.metadata.annotations?.[annotations.retired] !== undefined,
@@ -125,6 +140,7 @@ export interface Member {
   readonly timeline?: number;
   readonly streaming?: boolean;
   readonly pendingRestart?: boolean;
+  readonly pendingChanges?: readonly PendingChange[];
 }
 
 /**
@@ -143,7 +159,20 @@ export function memberOf(pod: Readonly<Pod>): Member {
     timeline: typeof timeline === "number" && Number.isInteger(timeline) ? timeline : undefined,
     streaming: state === "running" && status["replication_state"] === "streaming",
     pendingRestart: status["pending_restart"] === true,
+    pendingChanges: pendingChangesOf(status["pending_restart_reason"]),
   });
+}
+
+/** Patroni's `{ max_connections: { old_value: "100", new_value: "200" } }` (get_param_diff in patroni/postgresql/config.py). */
+function pendingChangesOf(reason: unknown): readonly PendingChange[] {
+  if (typeof reason !== "object" || reason === null) return [];
+  const word = (value: unknown): string => (typeof value === "string" ? value : "");
+  return Object.entries(reason)
+    .map(([name, values]) => {
+      const { old_value, new_value } = (values ?? {}) as Record<string, unknown>;
+      return { name, from: word(old_value), to: word(new_value) };
+    })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function parseObject(text: string): Record<string, unknown> {
@@ -162,10 +191,18 @@ export function isReady(pod: Readonly<Pod>): boolean {
 }
 
 /** An OnDelete StatefulSet tells the revision of its template in updateRevision; Pods carry the one they were made from. */
-function runsCurrentTemplate(statefulSet: Readonly<StatefulSet> | undefined, pod: Readonly<Pod> | undefined): boolean {
+function templateOf(
+  statefulSet: Readonly<StatefulSet> | undefined,
+  pod: Readonly<Pod> | undefined,
+): Pick<Instance, "runsCurrentTemplate" | "runsOldTemplate"> {
   const { observedGeneration, updateRevision } = statefulSet?.status ?? {};
-  if (updateRevision === undefined || observedGeneration !== statefulSet?.metadata.generation) return false;
-  return pod?.metadata.labels?.["controller-revision-hash"] === updateRevision;
+  const revision = pod?.metadata.labels?.["controller-revision-hash"];
+  const known =
+    revision !== undefined && updateRevision !== undefined && observedGeneration === statefulSet?.metadata.generation;
+  return {
+    runsCurrentTemplate: known && revision === updateRevision,
+    runsOldTemplate: known && revision !== updateRevision,
+  };
 }
 
 function byNumber<T>(objects: readonly T[], numberOf: (object: T) => number | undefined): Map<number, T> {

@@ -45,11 +45,14 @@ export const patroniConfigKey = "patroni.yml";
 
 /** The names of all objects of a Database but its instances. */
 export function namesOf(database: string) {
+  const failover = `${database}-failover`;
   return {
     /** Read-write; its Endpoints are Patroni's leader key. */
     service: database,
     /** Services that only keep the Endpoints of these names alive. */
-    patroniServices: [`${database}-config`, `${database}-sync`, `${database}-failover`],
+    patroniServices: [`${database}-config`, `${database}-sync`, failover],
+    /** Patroni's Endpoints in which a switchover that was asked for stands. */
+    switchoverEndpoints: failover,
     replicasService: `${database}-replicas`,
     podsService: `${database}-pods`,
     internalSecret: `${database}-internal`,

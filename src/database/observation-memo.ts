@@ -30,6 +30,12 @@ export class ObservationMemo<F> {
     return nowMs - entry.observedAtMs < this.#maxAgeMs ? entry.facts : undefined;
   }
 
+  /** The facts of the object, however old, if they are of this fingerprint. */
+  last(uid: string, fingerprint: string): F | undefined {
+    const entry = this.#entries.get(uid);
+    return entry?.fingerprint === fingerprint ? entry.facts : undefined;
+  }
+
   /** @param observedAtMs when the observation began: what changed while it ran may not be in it */
   remember(uid: string, fingerprint: string, facts: F, observedAtMs: number): void {
     this.#entries.set(uid, { fingerprint, facts, observedAtMs });

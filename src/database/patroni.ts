@@ -1,11 +1,10 @@
 // Port: what the Database needs of Patroni's REST API. Implemented by external/patroni-rest.ts.
 // https://patroni.readthedocs.io/en/latest/rest_api.html
+import type { JsonMap } from "../postgres/json.ts";
 import type { ServerAddress } from "./postgres.ts";
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-
 /** Patroni's dynamic configuration, one for the whole cluster. In a patch, null removes a key and maps are merged. */
-export type DynamicConfiguration = { readonly [key: string]: Json };
+export type DynamicConfiguration = JsonMap;
 
 /** What one member says about itself. */
 export interface PatroniStatus {
@@ -23,6 +22,9 @@ export interface PatroniStatus {
   /** Patroni's own version, e.g. "4.0.7". */
   readonly version: string;
 }
+
+/** What became of a request that takes its time: "underWay" when Patroni did not say in time how it ended. */
+export type Answered = "done" | "underWay";
 
 /**
  * A member of a Patroni cluster.
@@ -44,4 +46,22 @@ export interface Patroni {
    * needs a restart shows as `pendingRestart`. Answers the whole configuration as it is kept then.
    */
   configure(address: ServerAddress, patch: DynamicConfiguration, signal: AbortSignal): Promise<DynamicConfiguration>;
+
+  /**
+   * Restarts PostgreSQL of the member at `address`, if a parameter waits for that. Patroni goes on also when nobody waits for
+   * its answer; what came of it shows in the member's state.
+   * @throws PortError (PatroniRefused when it does not: nothing waits for a restart, another action runs, it did not start)
+   */
+  restart(address: ServerAddress, signal: AbortSignal): Promise<Answered>;
+
+  /**
+   * Hands the leadership over from one member to another, in good order: nothing is done unless `leader` leads and
+   * `candidate` can take over. Both are names of members.
+   * @throws PortError (PatroniRefused with Patroni's reason)
+   */
+  switchover(
+    address: ServerAddress,
+    members: { readonly leader: string; readonly candidate: string },
+    signal: AbortSignal,
+  ): Promise<Answered>;
 }

@@ -41,8 +41,9 @@ export function podTemplate(database: PodInput, instance: string): IPodTemplateS
           name: "postgres",
           image: database.image,
           imagePullPolicy: "IfNotPresent",
-          // By name, so that an image without Patroni fails with an error that says so. Patroni reaps children as PID 1.
-          command: ["patroni", `${imageLayout.config}/${patroniConfigKey}`],
+          // By name, so that an image without Patroni fails with an error that says so. Not as process 1, for which the kernel
+          // drops a SIGTERM until it has a handler: a Pod deleted while Patroni starts would stay for the whole grace period.
+          command: ["tini", "--", "patroni", `${imageLayout.config}/${patroniConfigKey}`],
           env: environment(names.internalSecret),
           ports: [
             { name: "postgres", containerPort: ports.postgres },
@@ -58,6 +59,8 @@ export function podTemplate(database: PodInput, instance: string): IPodTemplateS
             // Patroni is stuck, so nobody would use the time for a clean stop, and another instance may lead already.
             terminationGracePeriodSeconds: 10,
           }),
+          // Why it ended stands in its log: the Pod's status then has the end of it.
+          terminationMessagePolicy: "FallbackToLogsOnError",
           ...(Object.keys(database.resources).length === 0 ? {} : { resources: database.resources }),
           securityContext: {
             allowPrivilegeEscalation: false,

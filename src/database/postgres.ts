@@ -54,11 +54,41 @@ export interface ServerFacts {
   readonly database: DatabaseFacts;
 }
 
+/** What a running server makes of a parameter that its configuration should hold. */
+export interface ParameterFacts {
+  /** As it was asked about. */
+  readonly name: string;
+  /** This server has a parameter of that name, and lets it be set. One with a dot may be set even if nobody reads it. */
+  readonly known: boolean;
+  /** What it takes, for people: "a number from 64 to 2147483647, in kB". Empty where the server does not say. */
+  readonly takes: string;
+  /** The line of its configuration files that counts; absent when they do not name it. */
+  readonly line?: {
+    /** The value as it is written there. */
+    readonly text: string;
+    /** ALTER SYSTEM wrote it, which goes before everything else. */
+    readonly byAlterSystem: boolean;
+    /** The server cannot take the value, neither now nor by a restart. */
+    readonly refused: boolean;
+  };
+  /** The line comes into force with a restart. */
+  readonly pendingRestart: boolean;
+}
+
+/** What a running server's configuration files say now. What can be reloaded is in force by then. */
+export interface ServerConfiguration {
+  /** In the order of the names that were asked about. */
+  readonly parameters: readonly ParameterFacts[];
+  /** What its main file, which Patroni writes, sets beside these. */
+  readonly others: readonly string[];
+}
+
 /**
  * A PostgreSQL primary, seen by a superuser.
  *
  * Every method speaks to the server at `address` alone, leaves nothing open behind it and holds no state.
  * - A server that answers but is in recovery is refused with `PortError` NotPrimary, for reading too: a replica's facts lag.
+ *   Only its parameters are its own.
  * - Passwords never leave the process in clear: neither in a statement nor to a server that asks for one.
  * - What others planted in the databases (functions, operators, settings of roles and databases) is never resolved.
  * @throws PortError, or the signal's reason once it is aborted; then a write may or may not have happened.
@@ -70,6 +100,16 @@ export interface PostgresServer {
     wish: { readonly role: RoleWish; readonly database: DatabaseWish },
     signal: AbortSignal,
   ): Promise<ServerFacts>;
+
+  /**
+   * What the server at `address`, a primary or a replica, makes of these parameters. Changes nothing. Names are compared
+   * without regard to case, as PostgreSQL does.
+   */
+  observeParameters(
+    address: ServerAddress,
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<ServerConfiguration>;
 
   /**
    * Afterwards the role exists, can log in with this password, does not expire and holds no privilege. Writes nothing if

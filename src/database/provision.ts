@@ -1,9 +1,13 @@
 // Step 8 of a pass: what must exist in PostgreSQL and in Patroni's configuration. Facts → missing (pure) → act → facts again.
+import type { ParameterProblem, Parameters } from "../postgres/parameters.ts";
 import { configurationDifferences, databaseDifferences, patchedPaths, roleDifferences } from "./differences.ts";
+import type { HandedOver } from "./leaderless.ts";
 import { fingerprint, type ObservationMemo } from "./observation-memo.ts";
 import type { DynamicConfiguration, Patroni } from "./patroni.ts";
+import { parameterProblems } from "./parameter-problems.ts";
 import { PortError } from "./port-error.ts";
 import type { PostgresServer, ServerAddress, ServerFacts } from "./postgres.ts";
+import { observeUptake, type Server, type Uptake } from "./uptake.ts";
 
 /** What a Database declares of the outside. */
 export interface Wishes {
@@ -13,6 +17,8 @@ export interface Wishes {
   readonly database: string;
   /** The part of Patroni's dynamic configuration that we declare; see `configurationDifferences`. */
   readonly configuration: DynamicConfiguration;
+  /** What every server should have in force: the parameters in `configuration`. */
+  readonly parameters: Parameters;
 }
 
 export interface ProvisionRequest {
@@ -26,6 +32,10 @@ export interface ProvisionRequest {
   /** As superuser. */
   readonly postgres: ServerAddress;
   readonly patroni: ServerAddress;
+  /** What Patroni says of the primary: PostgreSQL must be restarted for a parameter. */
+  readonly pendingRestart: boolean;
+  /** Those that serve. They come and go: a change of them alone is no reason to look. */
+  readonly replicas: readonly Server[];
 }
 
 export interface ProvisionPorts {
@@ -33,15 +43,17 @@ export interface ProvisionPorts {
   readonly patroni: Patroni;
 }
 
-/** What was seen outside, last. */
-export interface Facts extends ServerFacts {
+/** What there is of what is wished. */
+export interface Provided extends ServerFacts {
   /** Patroni's dynamic configuration, whole. */
   readonly configuration: DynamicConfiguration;
-  /** When we changed it, on the clock of `provision`; absent when it was as declared. */
-  readonly configuredAtMs?: number;
 }
 
-export type ProvisionMemo = ObservationMemo<Facts>;
+/** What was seen outside, last. */
+export interface Facts extends Provided, Uptake {}
+
+/** Beside the facts: that the configuration was handed over while nobody led, see leaderless.ts. */
+export type ProvisionMemo = ObservationMemo<Facts | HandedOver>;
 
 /** What has to be done, with the reasons. Nothing in it holds a password. */
 export interface Missing {
@@ -54,10 +66,12 @@ export interface Missing {
 export interface Provisioned extends Facts {
   /** E.g. "role orders: has another password". Empty when nothing had to be done. */
   readonly changes: readonly string[];
+  /** Declared parameters that are not in force and wait for an edit. Empty while that is not settled. */
+  readonly problems: readonly ParameterProblem[];
 }
 
 /** Pure: what `facts` lack of `wishes`. The facts about the password are those of the wished one. */
-export function missing(wishes: Wishes, facts: Facts): Missing {
+export function missing(wishes: Wishes, facts: Provided): Missing {
   return {
     role: roleDifferences(facts.role),
     database: databaseDifferences(databaseWish(wishes), facts.database),
@@ -78,7 +92,8 @@ export function describeMissing(wishes: Wishes, lack: Missing): readonly string[
 
 /**
  * Brings about what `request.wishes` declare, and answers what is there then. Looks outside only when the memo says so: when
- * anything in the request changed, or the facts are old; else the remembered facts are the answer.
+ * anything in the request changed, the facts are old, or the servers have not taken a changed configuration up yet; else the
+ * remembered facts are the answer. While they are not `settled` it is to be called again soon.
  *
  * PostgreSQL and Patroni are independent: where one fails the other is still mended, since a wrong parameter can be the
  * reason that PostgreSQL does not answer. What was done is looked at again, never assumed.
@@ -92,10 +107,39 @@ export async function provision(
   nowMs: number,
   signal: AbortSignal,
 ): Promise<Provisioned> {
-  const print = fingerprint(request);
-  const known = memo.recall(request.uid, print, nowMs);
-  if (known !== undefined) return { ...known, changes: [] };
+  const { replicas: _, pendingRestart: __, ...lasting } = request;
+  const print = fingerprint(lasting);
+  const known = seenBefore(memo.recall(request.uid, print, nowMs));
+  if (known?.settled === true) return { ...known, changes: [], problems: problemsOf(request, known) };
 
+  const { provided, changes, patched } = known
+    ? { provided: known, changes: [], patched: false }
+    : await bringAbout(request, ports, signal);
+  // What lagged at the last look lags since then, so that a resync does not take the verdict back.
+  const lagged = patched ? undefined : seenBefore(memo.last(request.uid, print))?.lagsSinceMs;
+  const uptake = await observeUptake(request, ports.postgres, { nowMs, sinceMs: lagged ?? nowMs }, signal);
+  const facts: Facts = { ...provided, ...uptake };
+  memo.remember(request.uid, print, facts, nowMs);
+  return { ...facts, changes, problems: problemsOf(request, facts) };
+}
+
+function seenBefore(remembered: Facts | HandedOver | undefined): Facts | undefined {
+  return remembered !== undefined && "settled" in remembered ? remembered : undefined;
+}
+
+function problemsOf({ wishes }: ProvisionRequest, facts: Facts): readonly ParameterProblem[] {
+  return facts.settled ? parameterProblems(wishes.parameters, facts.parameters, facts.serverVersion) : [];
+}
+
+interface Done {
+  readonly provided: Provided;
+  /** As clauses. */
+  readonly changes: readonly string[];
+  /** Patroni's configuration was changed. */
+  readonly patched: boolean;
+}
+
+async function bringAbout(request: ProvisionRequest, ports: ProvisionPorts, signal: AbortSignal): Promise<Done> {
   const [server, patroni] = await Promise.allSettled([
     provisionServer(request, ports.postgres, signal),
     provisionConfiguration(request, ports.patroni, signal),
@@ -107,18 +151,13 @@ export async function provision(
     );
   }
 
-  const before: Facts = { ...server.value.before, configuration: patroni.value.before };
-  const configured = patroni.value.after !== patroni.value.before;
-  const facts: Facts = {
-    ...server.value.after,
-    configuration: patroni.value.after,
-    ...(configured ? { configuredAtMs: nowMs } : {}),
-  };
-  const still = describeMissing(request.wishes, missing(request.wishes, facts));
+  const before: Provided = { ...server.value.before, configuration: patroni.value.before };
+  const provided: Provided = { ...server.value.after, configuration: patroni.value.after };
+  const still = describeMissing(request.wishes, missing(request.wishes, provided));
   if (still.length > 0)
     throw new PortError(`still missing after it was provided: ${still.join("; ")}`, { reason: "ProvisioningRefused" });
-  memo.remember(request.uid, print, facts, nowMs);
-  return { ...facts, changes: describeMissing(request.wishes, missing(request.wishes, before)) };
+  const changes = describeMissing(request.wishes, missing(request.wishes, before));
+  return { provided, changes, patched: patroni.value.after !== patroni.value.before };
 }
 
 interface Seen<F> {

@@ -11,45 +11,53 @@ import {
   type Outcome,
 } from "../runtime/index.ts";
 import { performAct } from "./acts.ts";
-import { Database, InvalidSpec } from "./api.ts";
+import { Database } from "./api.ts";
 import { children } from "./children/index.ts";
 import { cleanup } from "./cleanup.ts";
-import { mostUrgent } from "./failures.ts";
-import { primaryOf, readInstances } from "./instances.ts";
+import { readEvidence } from "./evidence.ts";
+import { mostUrgent, named, patienceMs } from "./failures.ts";
+import { readInstances } from "./instances.ts";
 import { annotations, commonLabels, fieldManager, finalizer } from "./names.ts";
-import { provision, type ProvisionMemo, type ProvisionPorts } from "./provision.ts";
+import { provideOutside, type OutsideWorld } from "./outside.ts";
 import { readReferences, recheckAfterMs } from "./references.ts";
 import { resolve, type ResolveSettings } from "./resolve.ts";
 import { planRollout } from "./rollout.ts";
 import type { Pass } from "./pass.ts";
+import type { StartFailures } from "./start-failures.ts";
 import { computeStatus } from "./status.ts";
-import { provisionRequest } from "./wishes.ts";
+import { troublesOf } from "./troubles.ts";
+import { warningOf } from "./warnings.ts";
 
 /** What a pass needs beside the runtime's context: ports to the outside, settings, and memory of what was observed. */
-export interface Operator {
+export interface Operator extends OutsideWorld {
   readonly settings: ResolveSettings;
-  readonly ports: ProvisionPorts;
-  readonly memo: ProvisionMemo;
   readonly contested: ContestedPaths;
+  readonly startFailures: StartFailures;
   /** Wall clock, for conditions. */
   readonly now: () => Date;
-  /** Monotonic, in milliseconds. */
-  readonly monotonicMs: () => number;
 }
-
-/** Two of Patroni's loops. */
-const settleMs = 10_000;
 
 export async function reconcile(database: Readonly<Database>, context: Context<Operator>): Promise<Outcome> {
   const { pass, requeueAfterMs } = await deleteOrAttempt(database, context);
   if (pass === undefined) return awaitChange;
   context.signal.throwIfAborted();
-  const status = computeStatus(database, pass, context.value.now()); //                                         pure
-  await writeStatus(Database, database, status, fieldManager, context); //                                      IO
-  // What the spec refers to may be edited without an event: it is looked at again after a while.
-  const isWaiting = pass.failure instanceof InvalidSpec && requeueAfterMs !== undefined;
-  if (pass.failure !== undefined && !isWaiting) throw pass.failure;
-  return requeueAfterMs === undefined ? awaitChange : requeue(requeueAfterMs);
+  const { troubles, lookAgainMs } = await findTroubles(database, pass, context); //                             cache, IO
+  const status = computeStatus(database, { ...pass, troubles }, context.value.now()); //                        pure
+  const { result } = await writeStatus(Database, database, status, fieldManager, context); //                   IO
+  const warning = result === "updated" ? warningOf(database.status, status) : undefined; //                     pure
+  if (warning !== undefined) context.events.emit(database, warning);
+  const againMs = soonest(requeueAfterMs, lookAgainMs);
+  // What has to be done, or looked at, earlier than the failure would be tried again.
+  const isDue = againMs !== undefined && againMs < patienceMs(pass.failure);
+  if (pass.failure !== undefined && !isDue) throw pass.failure;
+  return againMs === undefined ? awaitChange : requeue(againMs);
+}
+
+/** Step 9: what is wrong with the instances, whatever became of the pass. A deletion takes them as they are. */
+async function findTroubles(database: Readonly<Database>, { instances = [] }: Pass, context: Context<Operator>) {
+  if (database.metadata.deletionTimestamp !== undefined) return { troubles: [] };
+  const { evidence, lookAgainMs } = await readEvidence(database, instances, context);
+  return { troubles: troublesOf(instances, evidence), lookAgainMs };
 }
 
 /** Step 2. Without a pass there is nothing to tell: the finalizer has just come or gone. */
@@ -77,7 +85,7 @@ interface Attempt {
 
 /** Steps 3 to 8. A failure ends the steps, never the pass: what was reached so far still becomes status. */
 async function attempt(database: Readonly<Database>, context: Context<Operator>): Promise<Attempt> {
-  const { settings, ports, memo, contested, monotonicMs } = context.value;
+  const { settings, ports, contested } = context.value;
   const found = readInstances(refTo(database), context.cache); //                                               cache
   let pass: Pass = { instances: found };
   if (database.spec.paused === true) return { pass };
@@ -95,35 +103,29 @@ async function attempt(database: Readonly<Database>, context: Context<Operator>)
       ownerUidAnnotation: annotations.ownerUid,
       contested,
     };
-    const { applied, failures } = await applyChildren(resolved, owner, children, marks, context); //            IO
+    const written = await applyChildren(resolved, owner, children, marks, context); //                          IO
+    const { applied } = written;
+    const failures = written.failures.map(({ child, error }) => ({ child, error: named(error) }));
     // What was just written counts: its echo wakes nobody.
     const instances = readInstances(refTo(database), context.cache); //                                         cache
     pass = { ...pass, instances, applied, failures };
 
-    const act = planRollout(database, instances); //                                                            pure
-    // Its own writes do not wake it: the next step of the act is taken in a pass of its own.
-    const primary = primaryOf(instances);
-    if (act !== undefined && (await performAct(act, database, primary, context))) requeueAfterMs = 0; //        IO
+    const outside = await provideOutside(database, resolved, instances, context); //                            IO
+    pass = { ...pass, facts: outside.facts };
 
-    if (primary !== undefined) {
-      const request = provisionRequest(database, resolved, primary); //                                         pure
-      const now = monotonicMs();
-      const facts = await provision(request, ports, memo, now, context.signal); //                              IO
-      // Patroni's members take a changed configuration up, or ask for a restart, within a loop: until then nobody knows.
-      const settlesInMs = (facts.configuredAtMs ?? -Infinity) + settleMs - now;
-      if (settlesInMs > 0) requeueAfterMs = Math.min(requeueAfterMs ?? settlesInMs, settlesInMs);
-      pass = { ...pass, facts: { provisioned: settlesInMs <= 0, serverVersion: facts.serverVersion } };
-      tell(database, facts.changes, context);
-    }
-    return { pass: { ...pass, failure: mostUrgent(failures.map(({ error }) => error)) }, requeueAfterMs };
+    const configured = outside.facts?.provisioned === true;
+    const act = planRollout(database, instances, { takingUp: resolved.takingUp, configured }); //               pure
+    const situation = { database, resolved, instances, patroni: ports.patroni, now: context.value.now() };
+    const actAgainMs = act === undefined ? undefined : await performAct(act, situation, context); //            IO
+    requeueAfterMs = soonest(requeueAfterMs, outside.againInMs, actAgainMs);
+    const failed = [...failures.map(({ error }) => error), outside.failure].filter((error) => error !== undefined);
+    return { pass: { ...pass, failure: mostUrgent(failed) }, requeueAfterMs };
   } catch (failure) {
     return { pass: { ...pass, failure }, requeueAfterMs };
   }
 }
 
-function tell(database: Readonly<Database>, changes: readonly string[], { log, events }: Context<Operator>): void {
-  if (changes.length === 0) return;
-  const message = `Provided ${changes.join("; ")}`;
-  log.info(message);
-  events.emit(database, { type: "Normal", reason: "Provisioning", message });
-}
+const soonest = (...times: readonly (number | undefined)[]): number | undefined => {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+};

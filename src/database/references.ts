@@ -92,11 +92,16 @@ export function passwordOf(secret: Readonly<Secret> | undefined, name: string, k
   if (data === undefined) return { type: "missing", message: `Secret ${name} has no key ${key}`, followed };
   const value = decode(data);
   if (!value) return { type: "unusable", message: `${key} in Secret ${name} is empty or not UTF-8`, followed };
-  // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(value)) {
+  if (hasControlCharacter(value)) {
     return { type: "unusable", message: `${key} in Secret ${name} has a line break or control character`, followed };
   }
   return { type: "found", value, followed };
+}
+
+/** PostgreSQL would take it, but a line of pgpass ends there, and it mostly got in by mistake ("echo" writes one). */
+export function hasControlCharacter(password: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return /[\u0000-\u001f\u007f]/.test(password);
 }
 
 function isOurs(secret: Readonly<Secret>): boolean {

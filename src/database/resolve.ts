@@ -4,10 +4,12 @@ import { checkParameters, type Parameters } from "../postgres/parameters.ts";
 import { reservedDatabases, reservedRoles } from "../postgres/roles.ts";
 import { imageOf, versions } from "../postgres/versions.ts";
 import { InvalidSpec, type Database, type DatabaseSpec } from "./api.ts";
+import { chooseInstances } from "./choice.ts";
 import { primaryOf, type Instance } from "./instances.ts";
-import { annotations, fieldManager, instanceName, namesOf } from "./names.ts";
-import { larger } from "./quantity.ts";
-import type { Credentials, References } from "./references.ts";
+import { annotations, instanceName, internalKeys, namesOf } from "./names.ts";
+import { hasControlCharacter, type Credentials, type References } from "./references.ts";
+import { hasVolume, isVanished } from "./volume-loss.ts";
+import { isGoing, resolveVolume, type Volume } from "./volumes.ts";
 
 /** What the operator's settings say about Databases. */
 export interface ResolveSettings {
@@ -17,18 +19,13 @@ export interface ResolveSettings {
   readonly instanceClusterRole: string;
 }
 
-export interface Volume {
-  readonly size: string;
-  /** Absent: the cluster's default class. */
-  readonly storageClass?: string;
-}
-
 /** An instance that must exist. */
 export interface ResolvedInstance {
   readonly number: number;
   /** Of its StatefulSet and its volume: "orders-1". */
   readonly name: string;
-  readonly volume: Volume;
+  /** Absent: it is not made now. It is being deleted, or is gone while nobody leads, when it may have been the newest. */
+  readonly volume?: Volume;
   /** It is the primary, or was the last one while there is none: written on the volume, for the day that it is taken up. */
   readonly lastPrimary: boolean;
   /** Its volume says already whether it was primary last: then it must say it rightly. */
@@ -56,7 +53,7 @@ export interface ResolvedDatabase {
   readonly placement: NonNullable<DatabaseSpec["placement"]>;
   readonly deletionPolicy: NonNullable<DatabaseSpec["deletionPolicy"]>;
   readonly instanceClusterRole: string;
-  /** By number. What exists and is not retired is always among them. */
+  /** By number. What exists and is not retired is always among them, but for those whose volume is gone while one is taken up. */
   readonly instances: readonly ResolvedInstance[];
   /** Retained volumes are being taken up: the instances in `instances` first, the others when the primary leads. */
   readonly takingUp: boolean;
@@ -81,14 +78,14 @@ export function resolve(
     replicas: spec.replicas ?? 1,
     databaseName: resolveName("databaseName", spec.databaseName ?? name, reservedDatabases),
     username: resolveName("username", spec.username ?? name, reservedRoles),
-    password: resolvePassword(spec, references, namesOf(name)) ?? credentials.application,
+    password: resolvePassword(spec, references, namesOf(name)) ?? generatedPassword(credentials, namesOf(name)),
     credentials,
     resources: spec.resources ?? {},
     parameters: resolveParameters(spec),
     placement: spec.placement ?? {},
     deletionPolicy: spec.deletionPolicy ?? "Retain",
     instanceClusterRole: settings.instanceClusterRole,
-    instances: numbers.map((number) => resolveInstance(name, number, spec, instances)),
+    instances: numbers.map((number) => resolveInstance(database, number, instances)),
     takingUp,
   };
 }
@@ -151,6 +148,15 @@ function resolvePassword(
   }
 }
 
+/** People rotate it by editing the Secret. */
+function generatedPassword({ application }: Credentials, { internalSecret }: ReturnType<typeof namesOf>): string {
+  if (!hasControlCharacter(application)) return application;
+  throw new InvalidSpec(
+    "PasswordUnusable",
+    `${internalKeys.application} in Secret ${internalSecret} has a line break or control character`,
+  );
+}
+
 /** The API server has checked this already, unless an older definition let it through. */
 function resolveName(field: "databaseName" | "username", name: string, reserved: readonly string[]): string {
   if (reserved.includes(name) || (field === "username" && name.startsWith("pg_"))) {
@@ -167,100 +173,21 @@ function resolveParameters(spec: DatabaseSpec): Parameters {
 }
 
 function resolveInstance(
-  database: string,
+  { metadata, spec, status }: Readonly<Database>,
   number: number,
-  spec: DatabaseSpec,
   instances: readonly Instance[],
 ): ResolvedInstance {
   const existing = instances.find((instance) => instance.number === number);
   const primary = primaryOf(instances);
+  const claim = existing?.volume;
+  // PostgreSQL has run here: what is gone held data. Others may have a copy, and say so when one of them leads.
+  const isLost =
+    existing !== undefined && isVanished(existing) && primary === undefined && status?.version !== undefined;
   return {
     number,
-    name: instanceName(database, number),
-    volume: resolveVolume(spec, existing),
+    name: instanceName(metadata.name, number),
+    ...(isLost || (claim !== undefined && isGoing(claim)) ? {} : { volume: resolveVolume(spec.storage, claim) }),
     lastPrimary: primary === undefined ? existing?.lastPrimary === true : primary.number === number,
-    ...(existing?.volume?.metadata.annotations?.[annotations.lastPrimary] === undefined ? {} : { marked: true }),
+    ...(claim?.metadata.annotations?.[annotations.lastPrimary] === undefined ? {} : { marked: true }),
   };
-}
-
-/** A volume that exists keeps its class, and its size where that is larger: the API server would refuse anything else. */
-function resolveVolume({ storage }: DatabaseSpec, instance: Instance | undefined): Volume {
-  const existing = instance?.volume?.spec;
-  const request = existing?.resources?.requests?.["storage"];
-  const keptClass = ownsClass(instance) ? existing?.storageClassName : undefined;
-  const storageClass = existing === undefined ? storage.storageClass : keptClass;
-  return {
-    size: request === undefined ? storage.size : larger(storage.size, String(request)),
-    ...(storageClass === undefined ? {} : { storageClass }),
-  };
-}
-
-/** The class was asked for by us, not filled in as the cluster's default: it cannot be taken back. */
-function ownsClass(instance: Instance | undefined): boolean {
-  const entries = instance?.volume?.metadata.managedFields ?? [];
-  return entries.some(({ manager, operation, fieldsV1 }) => {
-    const fields = fieldsV1?.["f:spec"] as Record<string, unknown> | undefined;
-    return manager === fieldManager && operation === "Apply" && fields?.["f:storageClassName"] !== undefined;
-  });
-}
-
-/**
- * Which instances must exist: those that do, then volumes that have none, then new numbers, until there are enough.
- *
- * While nobody leads and there are volumes of an earlier life (of another uid, or with the mark of the last primary), only
- * what runs already and the last primary's instance may exist: an empty or lagging one could win the race for the leader
- * key, and the true data would be refused as foreign.
- */
-function chooseInstances(
-  uid: string,
-  replicas: number,
-  instances: readonly Instance[],
-): { readonly numbers: readonly number[]; readonly takingUp: boolean } {
-  const usable = instances.filter((instance) => !instance.retired);
-  // A StatefulSet that somebody deletes still counts: it is put back when it is gone.
-  const running = usable.filter((instance) => instance.statefulSet !== undefined).map(numberOf);
-  const waiting = usable.filter((instance) => instance.statefulSet === undefined && hasVolume(instance));
-  const marked = usable.filter((instance) => instance.lastPrimary);
-
-  const fromEarlier = (instance: Instance): boolean =>
-    instance.lastPrimary || instance.volume?.metadata.annotations?.[annotations.ownerUid] !== uid;
-  if (primaryOf(instances) === undefined && usable.some((instance) => hasVolume(instance) && fromEarlier(instance))) {
-    if (marked.length > 1 && running.length === 0) {
-      throw new InvalidSpec(
-        "LastPrimaryUnknown",
-        `volumes ${marked.map(({ name }) => name).join(", ")} all carry ${annotations.lastPrimary}: "true"; ` +
-          "which of them has the newest data?",
-      );
-    }
-    const first = marked.filter(hasVolume).map(numberOf);
-    const known = sorted([...running, ...first]);
-    // Deletion marks every volume, so that a lost "true" shows: the others say "false". Without marks nobody has ever led.
-    const others = waiting.filter(({ volume }) => volume?.metadata.annotations?.[annotations.lastPrimary] === "false");
-    if (known.length === 0 && waiting.length > 1 && others.length > 0) {
-      throw new InvalidSpec(
-        "LastPrimaryUnknown",
-        `the volume of the last primary is gone; which of ${waiting.map(({ name }) => name).join(", ")} has the newest data?`,
-      );
-    }
-    const alone = known.length > 0 ? known : waiting.slice(0, 1).map(numberOf);
-    return { numbers: alone, takingUp: alone.length < replicas };
-  }
-
-  const used = new Set(instances.map(numberOf));
-  const fresh = naturals().filter((number) => !used.has(number));
-  const wanted = [...waiting.map(numberOf), ...fresh.take(replicas)];
-  const missing = Math.max(0, replicas - running.length);
-  return { numbers: sorted([...running, ...wanted.slice(0, missing)]), takingUp: false };
-}
-
-const numberOf = (instance: Instance): number => instance.number;
-
-/** There is a volume, and it is not being deleted. */
-const hasVolume = ({ volume }: Instance): boolean =>
-  volume !== undefined && volume.metadata.deletionTimestamp === undefined;
-
-const sorted = (numbers: readonly number[]): readonly number[] => [...new Set(numbers)].toSorted((a, b) => a - b);
-
-function* naturals(): Generator<number> {
-  for (let number = 1; ; number++) yield number;
 }

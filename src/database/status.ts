@@ -7,6 +7,7 @@ import { databaseSelector, namesOf, ports, serviceHost } from "./names.ts";
 import type { Pass } from "./pass.ts";
 import { verdictsOf, type Verdicts } from "./verdicts.ts";
 import { viewOf, type View } from "./view.ts";
+import { largestCapacity } from "./volumes.ts";
 
 /** @param now for the transition time of conditions that change */
 export function computeStatus(database: Readonly<Database>, pass: Pass, now: Date): DatabaseStatus {
@@ -18,11 +19,16 @@ export function computeStatus(database: Readonly<Database>, pass: Pass, now: Dat
   const host = (service: string): string => `${serviceHost(service, metadata.namespace ?? "")}:${ports.postgres}`;
   const isTrue = (type: ConditionType): boolean => conditions[type].status === "True";
 
+  const volumes = (pass.instances ?? []).flatMap(({ volume, retired }) =>
+    retired || volume === undefined ? [] : [volume],
+  );
+
   return {
     ...(metadata.generation === undefined ? {} : { observedGeneration: metadata.generation }),
     phase: phaseOf(view, pass, isTrue),
     ready: isTrue("Ready"),
     ...(view.known ? counts(view) : {}),
+    ...optional("volumeSize", view.known ? largestCapacity(volumes) : previous?.volumeSize),
     ...optional("version", pass.facts?.serverVersion ?? previous?.version),
     endpoint: host(names.service),
     readEndpoint: host(names.replicasService),
@@ -49,6 +55,7 @@ function phaseOf(view: View, pass: Pass, isTrue: (type: ConditionType) => boolea
   if (view.paused) return "Paused";
   if (isTrue("Ready")) return "Ready";
   if ([pass.failure, ...(pass.failures ?? []).map(({ error }) => error)].some(waitsForEdit)) return "Failed";
+  if (view.lasting.length > 0) return isTrue("Available") ? "Degraded" : "Failed";
   if (!view.hadPrimary) return view.existing.length === 0 ? "Pending" : "Creating";
   if (!isTrue("Available")) return view.known ? "Failed" : "Pending";
   if (isTrue("Progressing")) return view.unchanged ? "Creating" : "Updating";

@@ -1,12 +1,13 @@
 // What a pass found → what its four conditions say, and why. Pure; nothing in it changes by itself: no clock, no lag.
 import { ApiError, isForbidden, isRefused, type NewCondition } from "../runtime/index.ts";
-import { isReason, type ConditionType, type Reason } from "./api.ts";
+import { isReason, reasons, type ConditionType, type Reason, type Remark } from "./api.ts";
 import { children } from "./children/index.ts";
 import { waitsForEdit } from "./failures.ts";
 import type { Instance } from "./instances.ts";
-import type { Pass, Remark } from "./pass.ts";
+import type { Pass } from "./pass.ts";
 import { amountOf } from "./quantity.ts";
-import { describe, isServing, type View } from "./view.ts";
+import { remarkOf } from "./troubles.ts";
+import { isServing, type View } from "./view.ts";
 
 /** What is said of each condition, transition times aside. */
 export type Verdicts = Readonly<Record<ConditionType, Pick<NewCondition, "status"> & Remark>>;
@@ -14,6 +15,7 @@ export type Verdicts = Readonly<Record<ConditionType, Pick<NewCondition, "status
 /** The weightiest obstacle speaks for Ready; a condition is true only while it is. */
 export function verdictsOf(view: View, pass: Pass): Verdicts {
   const failure = failureOf(pass);
+  const trouble = remarkOf(view.lasting);
   const availability = available(view, pass);
   const lack = shortfall(view);
   const change = changeOf(view, pass);
@@ -23,6 +25,9 @@ export function verdictsOf(view: View, pass: Pass): Verdicts {
   const obstacle: Remark | undefined =
     (view.deleting ? change : undefined) ??
     (view.paused ? paused : undefined) ??
+    // What only an edit can mend; then the cause, before what fails because of it.
+    (failure?.waitsForEdit === true ? failure : undefined) ??
+    (trouble === undefined ? undefined : isAvailable ? lack : trouble) ??
     failure ??
     pass.progress ??
     (isAvailable ? undefined : availability) ??
@@ -31,7 +36,9 @@ export function verdictsOf(view: View, pass: Pass): Verdicts {
     unfinished(pass);
   return {
     Ready:
-      obstacle === undefined ? yes("AsDeclared", `${view.declared} of ${view.declared} instances serve`) : no(obstacle),
+      obstacle === undefined
+        ? yes("AsDeclared", `${view.declared} of ${view.declared} instances serve`)
+        : no(advised(obstacle)),
     Available: availability,
     Progressing:
       change !== undefined && failure === undefined && (view.deleting || !view.paused)
@@ -50,10 +57,19 @@ const paused: Remark = { reason: "Paused", message: "spec.paused is true: nothin
 const yes = (reason: Reason, message: string) => ({ status: "True", reason, message }) as const;
 const no = ({ reason, message }: Remark) => ({ status: "False", reason, message }) as const;
 
-function available({ known, deleting, primary, hadPrimary, existing }: View, pass: Pass) {
+/** With what a person should do: many read nothing but `kubectl describe`. Nothing where it is to wait. */
+function advised({ reason, message }: Remark): Remark {
+  const remedy = reasons[reason];
+  return { reason, message: remedy.startsWith("Wait") ? message : `${message}. What to do: ${remedy}` };
+}
+
+function available(view: View, pass: Pass) {
+  const { known, deleting, primary, hadPrimary, existing, troubles } = view;
   if (!known) return { status: "Unknown", ...(deleting ? deletion(pass) : (failureOf(pass) ?? unknown)) } as const;
   if (primary !== undefined && isServing(primary)) return yes("PrimaryAvailable", `${primary.podName} accepts writes`);
-  const pods = existing.map(describe);
+  const cause = deleting ? undefined : remarkOf(troubles.filter(({ instance }) => mayKeepFromLeading(view, instance)));
+  if (cause !== undefined) return no({ ...cause, message: `no primary: ${cause.message}` });
+  const pods = existing.map(view.describe);
   const states = pods.length === 0 ? "no instance exists yet" : pods.join(", ");
   if (pass.resolved?.takingUp === true) {
     return no({ reason: "TakingUpVolumes", message: `others start when one leads: ${states}` });
@@ -61,14 +77,27 @@ function available({ known, deleting, primary, hadPrimary, existing }: View, pas
   return no({ reason: hadPrimary ? "NoPrimary" : "WaitingForPrimary", message: `no primary: ${states}` });
 }
 
+/** The one that should lead cannot, or none that could take over is there. What is wrong with a mere replica is another matter. */
+function mayKeepFromLeading({ existing }: View, name: string): boolean {
+  const last = existing.find(({ lastPrimary }) => lastPrimary);
+  return last?.name === name || existing.every(({ ready }) => !ready);
+}
+
 const unknown: Remark = { reason: "ReconcileFailed", message: "the instances were not looked at" };
 
 /** What is less than declared. */
-function shortfall({ serving, declared, staying, idle, primary }: View): Remark | undefined {
-  if (serving.length >= declared) return undefined;
+function shortfall(view: View): Remark | undefined {
+  const { serving, declared, staying, idle, primary, troubles } = view;
+  const cause = remarkOf(troubles);
   const count = `${serving.length} of ${declared} instances serve`;
+  if (cause !== undefined && (view.lasting.length > 0 || serving.length < declared)) {
+    return { ...cause, message: `${count}: ${cause.message}` };
+  }
+  if (serving.length >= declared) return undefined;
   const [deaf, broken] = [idle.filter((instance) => instance.ready), idle.filter((instance) => !instance.ready)];
-  if (broken.length > 0) return { reason: "InstanceNotReady", message: `${count}: ${broken.map(describe).join(", ")}` };
+  if (broken.length > 0) {
+    return { reason: "InstanceNotReady", message: `${count}: ${broken.map(view.describe).join(", ")}` };
+  }
   if (deaf.length > 0) {
     const from = primary === undefined ? "" : ` from ${primary.podName} on timeline ${primary.timeline ?? "?"}`;
     const names = deaf.map(({ podName }) => podName).join(", ");
@@ -83,7 +112,7 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
   if (deleting) return deletion(pass);
   if (pass.progress !== undefined) return pass.progress;
   if (!known || pass.resolved === undefined) return undefined;
-  const states = idle.map(describe).join(", ");
+  const states = idle.map(view.describe).join(", ");
   if (pass.resolved.takingUp && primary === undefined) {
     return { reason: "TakingUpVolumes", message: `others start when one leads: ${states}` };
   }
@@ -92,18 +121,24 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
   if (staying.length < declared) {
     return { reason: "AddingInstances", message: `${staying.length} of ${declared} instances exist` };
   }
+  // A Pod that is gone for now is either on its way back as declared, or joins: while others are old it is the former.
+  const old = staying.filter(({ pod, runsCurrentTemplate }) => pod !== undefined && !runsCurrentTemplate);
+  if (old.length > 0) {
+    const waits = idle.filter((instance) => !old.includes(instance)).map(view.describe);
+    const names = `not as declared yet: ${old.map(({ podName }) => podName).join(", ")}`;
+    return { reason: "RollingOut", message: waits.length === 0 ? names : `${names}; first ${waits.join(", ")}` };
+  }
   const joining = idle.filter(
     ({ pod, state }) => pod === undefined || state === undefined || state === "creating replica",
   );
-  if (joining.length > 0) return { reason: "AddingInstances", message: `joining: ${joining.map(describe).join(", ")}` };
+  if (joining.length > 0) {
+    return { reason: "AddingInstances", message: `joining: ${joining.map(view.describe).join(", ")}` };
+  }
   if (staying.length > declared || leaving.length > 0) {
     const going = leaving.map(({ podName }) => podName).join(", ");
     const many = `${staying.length} instances for ${declared}`;
     return { reason: "RetiringInstances", message: going === "" ? many : `removing ${going}` };
   }
-  const old = staying.filter((instance) => !instance.runsCurrentTemplate);
-  if (old.length > 0)
-    return { reason: "RollingOut", message: `not as declared yet: ${old.map(({ podName }) => podName).join(", ")}` };
   const growing = staying.filter((instance) => isGrowing(instance, pass));
   if (growing.length > 0) {
     return { reason: "ResizingVolumes", message: `growing: ${growing.map(({ name }) => name).join(", ")}` };
@@ -137,13 +172,26 @@ function unfinished({ resolved, applied }: Pass): Remark | undefined {
   return left.length === 0 ? undefined : { reason: "Creating", message: `not applied yet: ${left.join(", ")}` };
 }
 
-function failureOf({ failure, failures = [] }: Pass): Remark | undefined {
+interface Failure extends Remark {
+  readonly waitsForEdit: boolean;
+}
+
+function failureOf({ failure, failures = [] }: Pass): Failure | undefined {
+  const all = [...failures, ...(failure === undefined ? [] : [{ child: undefined, error: failure }])];
   // What waits for an edit before what is tried again by itself.
-  const child = failures.find(({ error }) => error === failure || (failure === undefined && waitsForEdit(error)));
-  const error = failure ?? child?.error ?? failures[0]?.error;
-  if (error === undefined) return undefined;
-  const name = (child ?? (failure === undefined ? failures[0] : undefined))?.child;
-  return { reason: reasonOf(error), message: name === undefined ? messageOf(error) : `${name}: ${messageOf(error)}` };
+  const [told] = [
+    ...all.filter(({ error }) => waitsForEdit(error)),
+    ...all.filter(({ error }) => error === failure),
+    ...all,
+  ];
+  if (told === undefined) return undefined;
+  const [{ error, child }, reason] = [told, reasonOf(told.error)];
+  const again = waitsForEdit(error) || reason === "Contested" ? "" : "; it is tried again by itself";
+  return {
+    reason,
+    message: `${child === undefined ? "" : `${child}: `}${messageOf(error)}${again}`,
+    waitsForEdit: waitsForEdit(error),
+  };
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -151,8 +199,12 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 /** The reason of a condition, an Event and a metric for an error of whatever kind. */
 export function reasonOf(error: unknown): Reason {
   if (error instanceof ApiError) {
-    return isForbidden(error) ? "Forbidden" : isRefused(error) ? "Refused" : "ReconcileFailed";
+    if (isForbidden(error)) return mayNot(error) ? "Forbidden" : "Refused";
+    return isRefused(error) ? "Refused" : "ReconcileFailed";
   }
   const reason = (error as { reason?: unknown } | undefined)?.reason;
   return typeof reason === "string" && isReason(reason) ? reason : "ReconcileFailed";
 }
+
+/** 403 is said by the authorizer, and also by what looks at an object before it is let in: limits, policies, webhooks. */
+const mayNot = ({ message }: ApiError): boolean => !/is forbidden: (?!User )|denied the request/.test(message);

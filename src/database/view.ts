@@ -2,6 +2,7 @@
 import type { Database } from "./api.ts";
 import { primaryOf, type Instance } from "./instances.ts";
 import type { Pass } from "./pass.ts";
+import type { Trouble } from "./troubles.ts";
 
 /** The instances, sorted by what they mean for the status. */
 export interface View {
@@ -26,10 +27,16 @@ export interface View {
   /** Staying, and doing what they are for. */
   readonly serving: readonly Instance[];
   readonly idle: readonly Instance[];
+  /** What is wrong with instances, the most telling first. */
+  readonly troubles: readonly Trouble[];
+  /** Those of them that do not pass by themselves. */
+  readonly lasting: readonly Trouble[];
+  /** A word for the state of an instance, for people. */
+  readonly describe: (instance: Instance) => string;
 }
 
 export function viewOf({ metadata, spec }: Readonly<Database>, pass: Pass): View {
-  const instances = pass.instances ?? [];
+  const { instances = [], troubles = [] } = pass;
   const present = instances.filter(({ statefulSet, pod }) => statefulSet !== undefined || pod !== undefined);
   const existing = present.filter((instance) => instance.statefulSet !== undefined);
   const staying = existing.filter((instance) => !instance.retired);
@@ -47,6 +54,13 @@ export function viewOf({ metadata, spec }: Readonly<Database>, pass: Pass): View
     leaving: present.filter((instance) => instance.retired),
     serving: staying.filter(isServing),
     idle: staying.filter((instance) => !isServing(instance)),
+    troubles,
+    lasting: troubles.filter(({ passing }) => !passing),
+    describe: (instance) =>
+      describe(
+        instance,
+        troubles.find((trouble) => trouble.instance === instance.name),
+      ),
   };
 }
 
@@ -54,16 +68,14 @@ export function viewOf({ metadata, spec }: Readonly<Database>, pass: Pass): View
 export const isServing = (instance: Instance): boolean =>
   instance.role === "primary" ? instance.ready && instance.state === "running" : instance.streaming;
 
-/** A word for each state, for people. */
-export function describe({ podName, pod, role, state, ready, deleting }: Instance): string {
+function describe(instance: Instance, trouble: Trouble | undefined): string {
+  const { podName, pod, role, state, ready, deleting } = instance;
   if (deleting) return `${podName} is being deleted`;
+  if (trouble !== undefined) return `${trouble.subject}: ${trouble.detail}`;
   if (pod === undefined) return `${podName} does not exist`;
   if (ready) return `${podName} is ${role ?? state ?? "ready"}`;
-  const { phase, containerStatuses, conditions } = pod.status ?? {};
+  const { phase, containerStatuses } = pod.status ?? {};
   const waiting = containerStatuses?.map((container) => container.state?.waiting).find((found) => found !== undefined);
   if (waiting !== undefined) return `${podName} waits: ${waiting.reason ?? "unknown"}`;
-  const unscheduled = conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
-  if (unscheduled !== undefined)
-    return `${podName} is not scheduled: ${unscheduled.message ?? unscheduled.reason ?? ""}`;
   return `${podName} is ${state ?? phase?.toLowerCase() ?? "pending"}, not ready`;
 }

@@ -1,8 +1,9 @@
 // Adapter: Patroni's REST API over node:http, one connection a request, basic authentication.
 import { request as httpRequest } from "node:http";
-import type { DynamicConfiguration, Json, Patroni } from "../database/patroni.ts";
+import type { Answered, DynamicConfiguration, Patroni } from "../database/patroni.ts";
 import { PortError, type PortReason } from "../database/port-error.ts";
 import type { ServerAddress } from "../database/postgres.ts";
+import { isMap, type Json } from "../postgres/json.ts";
 
 /** An answer is a few kB. More is not Patroni's, and must not fill our memory. */
 const maxAnswerBytes = 1024 * 1024;
@@ -10,9 +11,14 @@ const maxAnswerBytes = 1024 * 1024;
 export interface PatroniRestOptions {
   /** Once connected; a request without an answer by then failed. Patroni itself waits for the API server in some. */
   readonly answerTimeoutMs: number;
+  /**
+   * The same for a restart and a switchover, whose answer comes when they have ended. Long enough to hear a refusal, and how
+   * most of them end; whoever waits does nothing else meanwhile.
+   */
+  readonly actTimeoutMs: number;
 }
 
-export const patroniRest: Patroni = createPatroniRest({ answerTimeoutMs: 10_000 });
+export const patroniRest: Patroni = createPatroniRest({ answerTimeoutMs: 10_000, actTimeoutMs: 5_000 });
 
 export function createPatroniRest(options: PatroniRestOptions): Patroni {
   const patroni: Patroni = {
@@ -40,15 +46,29 @@ export function createPatroniRest(options: PatroniRestOptions): Patroni {
       if (Object.keys(patch).length === 0) return patroni.configuration(address, signal);
       return call(address, { method: "PATCH", path: "/config", body: patch }, options, signal);
     },
+
+    restart: (address, signal) =>
+      order(address, { method: "POST", path: "/restart", body: { restart_pending: true } }, options, signal),
+
+    switchover: (address, members, signal) =>
+      order(address, { method: "POST", path: "/switchover", body: members }, options, signal),
   };
   return Object.freeze(patroni);
 }
 
 interface RestRequest {
-  readonly method: "GET" | "PATCH";
+  readonly method: "GET" | "PATCH" | "POST";
   readonly path: string;
   readonly body?: DynamicConfiguration;
 }
+
+type Failed = (what: string, about: { reason: PortReason; code?: string | undefined; cause?: unknown }) => PortError;
+
+/** Who failed at what. */
+const failing =
+  ({ host, port }: ServerAddress, { method, path }: RestRequest): Failed =>
+  (what, about) =>
+    new PortError(`Patroni at ${host}:${port}: ${method} ${path}: ${what}`, about);
 
 /** One request; every answer that we ask for is an object. */
 async function call(
@@ -57,22 +77,8 @@ async function call(
   options: PatroniRestOptions,
   signal: AbortSignal,
 ): Promise<DynamicConfiguration> {
-  signal.throwIfAborted();
-  const failed = (what: string, about: { reason: PortReason; code?: string | undefined; cause?: unknown }): PortError =>
-    new PortError(`Patroni at ${address.host}:${address.port}: ${asked.method} ${asked.path}: ${what}`, about);
-  let answer: { status: number; text: string };
-  try {
-    answer = await exchange(address, asked, options, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof AnswerTooLarge) throw failed(error.message, { reason: "ProvisioningRefused", cause: error });
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw failed(`no answer (${message === "" ? (code ?? "no reason") : message})`, {
-      reason: "Unreachable",
-      code,
-      cause: error,
-    });
-  }
+  const failed = failing(address, asked);
+  const answer = await exchanged(address, asked, options.answerTimeoutMs, signal);
   const code = String(answer.status);
   if (answer.status !== 200) throw failed(`HTTP ${code}`, { reason: reasonOf(answer.status), code });
   let parsed: Json;
@@ -85,6 +91,57 @@ async function call(
   return parsed;
 }
 
+/** One request that something be done; the answer is a sentence. Patroni does it also when we do not wait for the answer. */
+async function order(
+  address: ServerAddress,
+  asked: RestRequest,
+  options: PatroniRestOptions,
+  signal: AbortSignal,
+): Promise<Answered> {
+  let answer: Answer;
+  try {
+    answer = await exchanged(address, asked, options.actTimeoutMs, signal);
+  } catch (error) {
+    if (error instanceof PortError && error.cause instanceof AnswerTooLate) return "underWay";
+    throw error;
+  }
+  if (answer.status === 200) return "done";
+  const code = String(answer.status);
+  const reason = answer.status === 401 || answer.status === 403 ? "CredentialsRefused" : "PatroniRefused";
+  throw failing(address, asked)(`HTTP ${code}: ${sentenceOf(answer.text)}`, { reason, code });
+}
+
+/** For a condition: one line, not too long. */
+const sentenceOf = (said: string): string => said.replaceAll(/\s+/g, " ").trim().slice(0, 200) || "no reason given";
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** @throws PortError when there is no answer, caused by AnswerTooLate if the request was sent and time ran out */
+async function exchanged(
+  address: ServerAddress,
+  asked: RestRequest,
+  answerTimeoutMs: number,
+  signal: AbortSignal,
+): Promise<Answer> {
+  signal.throwIfAborted();
+  const failed = failing(address, asked);
+  try {
+    return await exchange(address, asked, answerTimeoutMs, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof AnswerTooLarge) throw failed(error.message, { reason: "ProvisioningRefused", cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw failed(`no answer (${message === "" ? (code ?? "no reason") : message})`, {
+      reason: "Unreachable",
+      code,
+      cause: error,
+    });
+  }
+}
+
 function reasonOf(status: number): PortReason {
   if (status === 401 || status === 403) return "CredentialsRefused";
   // 409: another patch came between. 502, 503: no configuration yet, or the API server does not answer Patroni.
@@ -95,13 +152,17 @@ class AnswerTooLarge extends Error {
   override readonly name = "AnswerTooLarge";
 }
 
+class AnswerTooLate extends Error {
+  override readonly name = "AnswerTooLate";
+}
+
 /** Over a connection of its own. Rejects with what node:http says, or with an Error about one of our limits. */
 function exchange(
   address: ServerAddress,
   { method, path, body }: RestRequest,
-  { answerTimeoutMs }: PatroniRestOptions,
+  answerTimeoutMs: number,
   signal: AbortSignal,
-): Promise<{ status: number; text: string }> {
+): Promise<Answer> {
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest({
@@ -126,7 +187,8 @@ function exchange(
     outgoing.on("socket", (socket) =>
       socket.once("connect", () => {
         clearTimeout(timer);
-        timer = setTimeout(() => outgoing.destroy(new Error(`nothing in ${answerTimeoutMs} ms`)), answerTimeoutMs);
+        const tooLate = (): unknown => outgoing.destroy(new AnswerTooLate(`nothing in ${answerTimeoutMs} ms`));
+        timer = setTimeout(tooLate, answerTimeoutMs);
       }),
     );
     outgoing.on("close", () => clearTimeout(timer));
@@ -146,10 +208,6 @@ function exchange(
     });
     outgoing.end(payload);
   });
-}
-
-function isMap(value: Json | undefined): value is DynamicConfiguration {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function text(value: Json | undefined): string {

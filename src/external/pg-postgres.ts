@@ -4,6 +4,7 @@ import { databaseDifferences, roleDifferences } from "../database/differences.ts
 import { PortError } from "../database/port-error.ts";
 import type { DatabaseFacts, PostgresServer, RoleFacts, RolePrivilege, RoleWish } from "../database/postgres.ts";
 import { scramVerifier, verifies } from "../postgres/scram.ts";
+import { observeParameters } from "./pg-parameters.ts";
 import { lostRace, session } from "./pg-session.ts";
 
 /**
@@ -22,6 +23,9 @@ export const pgPostgres: PostgresServer = Object.freeze({
       role: await observeRole(client, wish.role),
       database: await observeDatabase(client, wish.database.name),
     })),
+
+  observeParameters: (address, names, signal) =>
+    session(address, signal, (client) => observeParameters(client, names), "any"),
 
   ensureRole: async (address, role, signal) => {
     if (role.name === address.user) {

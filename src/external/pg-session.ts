@@ -23,13 +23,15 @@ const startupOptions =
   " -c log_min_error_statement=panic";
 
 /**
- * Runs `act` in a session of its own as `address.user`, in the database `postgres`, after the server said that it is no replica.
+ * Runs `act` in a session of its own as `address.user`, in the database `postgres`.
+ * @param on "primary": only after the server said that it is no replica
  * @throws PortError, or the signal's reason once it is aborted (the connection is cut then, not waited for)
  */
 export async function session<T>(
   address: ServerAddress,
   signal: AbortSignal,
   act: (client: Client) => Promise<T>,
+  on: "primary" | "any" = "primary",
 ): Promise<T> {
   signal.throwIfAborted();
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(address.connectTimeoutMs + sessionTimeoutMs)]);
@@ -56,7 +58,7 @@ export async function session<T>(
   deadline.addEventListener("abort", cut, { once: true });
   try {
     await client.connect();
-    await assertPrimary(client);
+    if (on === "primary") await assertPrimary(client);
     const result = await act(client);
     await client.end();
     return result;

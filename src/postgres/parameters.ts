@@ -15,6 +15,10 @@ export const defaultParameters: Parameters = {
   max_wal_senders: "20",
   max_replication_slots: "20",
   max_worker_processes: "8",
+  // As Patroni has them anyway: named, so that everything in its file which a user may set has a declared value.
+  max_prepared_transactions: "0",
+  max_locks_per_transaction: "64",
+  track_commit_timestamp: "off",
   wal_level: "replica",
   wal_keep_size: "128MB",
   // How soon a replica tries again when the primary turned it away, e.g. before its slot existed. Five seconds by default.
@@ -30,6 +34,11 @@ export const ownedParameters: Parameters = {
   logging_collector: "off",
   log_destination: "stderr",
 };
+
+/** What a server should have in its configuration, with these parameters of a user's. */
+export function wholeParameters(parameters: Parameters): Parameters {
+  return { ...defaultParameters, ...parameters, ...ownedParameters };
+}
 
 const byHoldfast = "Holdfast decides it";
 const byPatroni = "Patroni decides it";
@@ -158,6 +167,11 @@ function problemOf(name: string, value: string): string | undefined {
   return Object.hasOwn(checked, name) ? checked[name]?.(value) : undefined;
 }
 
+/** A user may have a parameter of this name, if PostgreSQL knows it. */
+export function mayBeDeclared(name: string): boolean {
+  return refusal(name) === undefined;
+}
+
 function refusal(name: string): string | undefined {
   if (Object.hasOwn(refused, name)) return refused[name];
   return Object.entries(refused).find(([family]) => family.endsWith("*") && name.startsWith(family.slice(0, -1)))?.[1];
@@ -171,5 +185,6 @@ function textOf(value: unknown): string | undefined {
 
 function atLeast(least: number): (value: string) => string | undefined {
   return (value) =>
-    /^\d{1,9}$/.test(value) && Number(value) >= least ? undefined : `must be a number of at least ${least}`;
+    // With a zero in front it would be octal.
+    /^(0|[1-9]\d{0,8})$/.test(value) && Number(value) >= least ? undefined : `must be a number of at least ${least}`;
 }

@@ -1,7 +1,8 @@
 // Patroni's configuration: the static file, and the dynamic part that lives in the cluster. Pure. Option by option after
 // https://patroni.readthedocs.io/en/rest_api/yaml_configuration.html and the source of Patroni 4.0.7.
 import { hba } from "./hba.ts";
-import { defaultParameters, ownedParameters, type Parameters } from "./parameters.ts";
+import type { Json } from "./json.ts";
+import { wholeParameters, type Parameters } from "./parameters.ts";
 import { replicationUser, rewindUser, superuser } from "./roles.ts";
 import { imageLayout, programsOf } from "./versions.ts";
 
@@ -20,9 +21,6 @@ export interface PatroniCluster {
 
 /** Who logs in to the REST API for everything that is more than reading. */
 export const restUser = "holdfast";
-
-/** Values that JSON can hold; Patroni keeps its dynamic configuration as JSON. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
  * The dynamic configuration, one for the whole cluster: the first instance writes it when it makes the cluster, later it is
@@ -46,7 +44,7 @@ export function dynamicConfiguration(parameters: Parameters): { readonly [key: s
       use_slots: true,
       use_pg_rewind: true,
       pg_hba: hba,
-      parameters: { ...defaultParameters, ...parameters, ...ownedParameters },
+      parameters: wholeParameters(parameters),
     },
   };
 }

@@ -49,6 +49,7 @@ export type {
   KubeClient,
   ListOptions,
   ObjectList,
+  PodLogOptions,
   WatchCallOptions,
   WatchFrame,
 } from "./kube/client.ts";
@@ -62,6 +63,7 @@ export { rememberingClient } from "./kube/remember.ts";
 export { Store, type Cache, type CacheListOptions, type Delta, type StoreOptions } from "./kube/store.ts";
 export {
   createEventRecorder,
+  KubeEvent,
   type BackgroundEventRecorder,
   type EventNote,
   type EventRecorder,
@@ -84,11 +86,12 @@ export { ContestedPaths, type ContestedOptions } from "./reconcile/contested.ts"
 export { diff, type Difference, type DiffOptions } from "./reconcile/diff.ts";
 export * from "./reconcile/finalizer.ts";
 export { patchGuarded } from "./reconcile/guarded-patch.ts";
+export { writeMarks, type Marked } from "./reconcile/marks.ts";
 export type { Owner } from "./reconcile/ownership.ts";
 export { statusEqual, writeStatus, type StatusWrite } from "./reconcile/status.ts";
 
 // loop: deciding when
-export type { ControllerOptions, Source } from "./loop/controller.ts";
+export type { ControllerOptions, MeasuredWorld, Source } from "./loop/controller.ts";
 export { LeaseLost, lead, type LeaderWorld, type Leadership, type LeaseOptions } from "./loop/leader.ts";
 
 export { createManager, type Manager, type ManagerOptions } from "./loop/manager.ts";
@@ -101,5 +104,5 @@ export type { Owned, Watched, Watches, WatchOptions } from "./loop/wakes.ts";
 
 // telemetry
 export { createLog, type Log } from "./telemetry/log.ts";
-export { createMetrics, type Metrics } from "./telemetry/metrics.ts";
+export { createMetrics, type Metrics, type Sample } from "./telemetry/metrics.ts";
 export { startTelemetryServer, type Check, type ListenOptions, type TelemetryServer } from "./telemetry/server.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mostUrgent } from "../../src/database/failures.ts";
+import { mostUrgent, named, patienceMs } from "../../src/database/failures.ts";
 import { ApiError, RetryAfterError, TerminalError } from "../../src/runtime/index.ts";
 
 const terminal = new TerminalError("NameTaken", "taken");
@@ -19,4 +19,45 @@ test.each([
   { failures: [refused, terminal], chosen: refused, because: "all wait for an edit" },
 ])("of $failures.length failures $chosen.message is the most urgent: $because", ({ failures, chosen }) => {
   expect(mostUrgent(failures)).toBe(chosen);
+});
+
+test.each([
+  { error: down, ms: 0, because: "it backs off" },
+  { error: soon, ms: 10_000, because: "it says itself when" },
+  { error: terminal, ms: 30_000, because: "what is in the way is not watched" },
+  { error: new TerminalError("InvalidSpec", "no"), ms: Infinity, because: "only an edit helps" },
+  { error: refused, ms: Infinity, because: "the same body would be refused again" },
+])("$error.message is waited for $ms ms: $because", ({ error, ms }) => {
+  expect(patienceMs(error)).toBe(ms);
+});
+
+const forbidden = (message: string, cause?: string): ApiError =>
+  new ApiError(message, {
+    status: 403,
+    reason: "Forbidden",
+    details: cause === undefined ? undefined : { causes: [{ reason: cause }] },
+  });
+const resize =
+  'persistentvolumeclaims "orders-1" is forbidden: only dynamically provisioned pvc can be resized and the storageclass ' +
+  "that provisions the pvc must support resize";
+const quota =
+  'persistentvolumeclaims "orders-4" is forbidden: exceeded quota: few, requested: persistentvolumeclaims=1';
+
+test.each([
+  { error: forbidden(resize), reason: "VolumeNotExpandable", ms: Infinity, because: "no retry makes a class grow" },
+  { error: forbidden(quota), reason: "QuotaExceeded", ms: 30_000, because: "there may be room later" },
+  {
+    error: forbidden(
+      "unable to create new content in namespace shop because it is being terminated",
+      "NamespaceTerminating",
+    ),
+    reason: "Deleting",
+    ms: Infinity,
+    because: "a namespace that goes never comes back",
+  },
+  { error: forbidden("User cannot patch"), reason: "Forbidden", ms: 0, because: "permissions are granted some time" },
+  { error: down, reason: "InternalError", ms: 0, because: "it was not forbidden" },
+])("$reason: $because", ({ error, reason, ms }) => {
+  const failure = named(error) as Error & { reason?: string };
+  expect([failure.reason, patienceMs(failure)]).toEqual([reason, ms]);
 });

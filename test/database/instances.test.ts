@@ -27,8 +27,11 @@ test("a healthy primary is everything that its objects say", () => {
       timeline: 3,
       ready: true,
       streaming: false,
+      holdsKey: true,
       runsCurrentTemplate: true,
+      runsOldTemplate: false,
       pendingRestart: false,
+      pendingChanges: [],
       node: "node-1",
       ip: "10.0.0.1",
       retired: false,
@@ -132,27 +135,51 @@ describe("a replica streams", () => {
   });
 });
 
-describe("the current template is run", () => {
+describe("the template that is run", () => {
   test.each([
-    { fixture: {}, change: {}, expected: true, because: "the Pod has the revision that the StatefulSet wants" },
-    { fixture: { revision: "old" }, change: {}, expected: false, because: "the Pod was made before" },
+    { fixture: {}, change: {}, is: "current", because: "the Pod has the revision that the StatefulSet wants" },
+    { fixture: { revision: "old" }, change: {}, is: "old", because: "the Pod was made before" },
     {
-      fixture: {},
+      fixture: { revision: "old" },
       change: { observedGeneration: 1 },
-      expected: false,
+      is: "not known",
       because: "the controller manager has not seen the newest yet",
     },
-    { fixture: {}, change: { updateRevision: undefined }, expected: false, because: "nobody knows the revision yet" },
-    { fixture: { pod: false }, change: {}, expected: false, because: "there is no Pod" },
-  ] as const)("$expected: $because", ({ fixture, change, expected }) => {
+    { fixture: {}, change: { observedGeneration: 1 }, is: "not known", because: "it may be one template behind" },
+    { fixture: {}, change: { updateRevision: undefined }, is: "not known", because: "nobody knows the revision yet" },
+    { fixture: { pod: false }, change: {}, is: "not known", because: "there is no Pod" },
+  ] as const)("is $is: $because", ({ fixture, change, is }) => {
     const statefulSet = statefulSetOf({ number: 1 });
     const [instance] = instancesOf("orders", {
       pods: "pod" in fixture ? [] : [podOf({ number: 1, ...fixture })],
       volumes: [],
       statefulSets: [{ ...statefulSet, status: { replicas: 1, ...statefulSet.status, ...change } }],
     });
-    expect(instance?.runsCurrentTemplate).toBe(expected);
+    expect([instance?.runsCurrentTemplate, instance?.runsOldTemplate]).toEqual([is === "current", is === "old"]);
   });
+});
+
+test.each([
+  {
+    reason: { work_mem: { old_value: "4MB", new_value: "8MB" }, jit: { old_value: "on", new_value: "" } },
+    changes: [
+      { name: "jit", from: "on", to: "" },
+      { name: "work_mem", from: "4MB", to: "8MB" },
+    ],
+    because: "in the order of names, whatever Patroni's is",
+  },
+  { reason: undefined, changes: [], because: "an older Patroni does not say" },
+  { reason: "work_mem", changes: [], because: "it has another form" },
+  { reason: { work_mem: null }, changes: [{ name: "work_mem", from: "", to: "" }], because: "it has no values" },
+])("what waits for a restart: $because", ({ reason, changes }) => {
+  const patroni = { ...streaming, pending_restart: true, pending_restart_reason: reason };
+  const [instance] = instances(undefined, { number: 1, patroni });
+  expect([instance?.pendingRestart, instance?.pendingChanges]).toEqual([true, changes]);
+});
+
+test("whoever the leader key names holds it, whether it runs or not", () => {
+  const found = instances(2, { number: 1 }, { number: 2, ready: false }, { number: 3, pod: false });
+  expect(found.map(({ holdsKey }) => holdsKey)).toEqual([false, true, false]);
 });
 
 test.each([

@@ -18,6 +18,16 @@ describe("the memo", () => {
     },
   );
 
+  test("knows the last facts of the same fingerprint, however old", () => {
+    const memo = new ObservationMemo<string>({ resyncEveryMs: 1_000 });
+    memo.remember("uid", "a", "facts", 0);
+    expect([memo.recall("uid", "a", 10_000), memo.last("uid", "a"), memo.last("uid", "b")]).toEqual([
+      undefined,
+      "facts",
+      undefined,
+    ]);
+  });
+
   test("keeps objects apart and forgets them", () => {
     const memo = new ObservationMemo<string>({ resyncEveryMs: 1_000 });
     memo.remember("one", "a", "1", 0);

@@ -40,7 +40,7 @@ test("the Pod of the smallest Database", () => {
           name: "postgres",
           image: "holdfast/postgres:17-1",
           imagePullPolicy: "IfNotPresent",
-          command: ["patroni", "/etc/patroni/patroni.yml"],
+          command: ["tini", "--", "patroni", "/etc/patroni/patroni.yml"],
           env: [
             field("PATRONI_NAME", "metadata.name"),
             field("PATRONI_KUBERNETES_NAMESPACE", "metadata.namespace"),
@@ -71,6 +71,7 @@ test("the Pod of the smallest Database", () => {
             failureThreshold: 3,
             terminationGracePeriodSeconds: 10,
           },
+          terminationMessagePolicy: "FallbackToLogsOnError",
           securityContext: {
             allowPrivilegeEscalation: false,
             readOnlyRootFilesystem: true,

@@ -7,7 +7,7 @@ import {
   describeMissing,
   missing,
   provision,
-  type Facts,
+  type Provided,
   type ProvisionMemo,
   type ProvisionRequest,
   type Wishes,
@@ -19,8 +19,9 @@ const wishes: Wishes = {
   password: "secret-of-orders",
   database: "orders",
   configuration: { ttl: 20, postgresql: { parameters: { work_mem: "16MB" } } },
+  parameters: { work_mem: "16MB" },
 };
-const asWished: Facts = {
+const asWished: Provided = {
   serverVersion: "17.11",
   role: { exists: true, passwordMatches: true, canLogin: true, expires: false, privileges: [] },
   database: { exists: true, owner: "orders", openToPublic: false },
@@ -30,7 +31,7 @@ const role = { exists: true, passwordMatches: true, canLogin: true, expires: fal
 const database = { exists: true, owner: "orders", openToPublic: false } as const;
 
 describe("what is missing", () => {
-  test.each<{ facts: Partial<Facts>; expected: string[]; because: string }>([
+  test.each<{ facts: Partial<Provided>; expected: string[]; because: string }>([
     { facts: {}, expected: [], because: "what others set in the configuration is not ours" },
     { facts: { role: { exists: false } }, expected: ["role orders: does not exist"], because: "nobody can log in" },
     {
@@ -89,6 +90,26 @@ const request: ProvisionRequest = {
   primary: { podUid: "pod-1", timeline: 1 },
   postgres: address,
   patroni: { ...address, port: 8008, user: "patroni", password: "rest" },
+  pendingRestart: false,
+  replicas: [],
+};
+/** The primary has taken up what is wished. */
+const inForce = {
+  parameters: {
+    parameters: [
+      {
+        name: "work_mem",
+        known: true,
+        takes: "",
+        line: { text: "16MB", byAlterSystem: false, refused: false },
+        pendingRestart: false,
+      },
+    ],
+    others: [],
+  },
+  lagsSinceMs: undefined,
+  settled: true,
+  problems: [],
 };
 const resyncEveryMs = 600_000;
 
@@ -108,7 +129,7 @@ describe("a pass", () => {
     cluster.configuration = { loop_wait: 5 };
     const { changes, ...facts } = await provide();
     const configuration = { loop_wait: 5, ...wishes.configuration };
-    expect(facts).toEqual({ ...asWished, configuration, configuredAtMs: 0 });
+    expect(facts).toEqual({ ...asWished, ...inForce, configuration });
     expect(changes).toEqual([
       "role orders: does not exist",
       "database orders: does not exist",
@@ -212,9 +233,8 @@ describe("a pass", () => {
         cluster.configuration = { loop_wait: 5, postgresql: { parameters: someParameters } };
         memo.forget(request.uid);
 
-        const { changes, configuredAtMs, ...facts } = await provide();
-        expect(facts).toEqual(asWished);
-        expect(configuredAtMs !== undefined).toBe(changes.some((change) => change.startsWith("configuration")));
+        const { changes, ...facts } = await provide();
+        expect(facts).toEqual({ ...asWished, ...inForce });
         expect(describeMissing(wishes, missing(wishes, facts))).toEqual([]);
         expect(cluster.writes > 0).toBe(changes.length > 0);
       }),
@@ -266,8 +286,14 @@ describe("looking outside", () => {
 
   test("does not depend on the order of keys", async () => {
     await provide(0);
-    const { role: name, password, database: db, configuration } = wishes;
-    expect(await looks(1, { wishes: { configuration, database: db, password, role: name } })).toBe(false);
+    const reversed = Object.fromEntries(Object.entries(wishes).toReversed()) as unknown as Wishes;
+    expect(await looks(1, { wishes: reversed })).toBe(false);
+  });
+
+  test("does not happen because replicas come and go, or because Patroni says that one must be restarted", async () => {
+    await provide(0);
+    const replica = { postgres: { ...address, host: "replica" }, pendingRestart: true };
+    expect(await looks(1, { replicas: [replica], pendingRestart: true })).toBe(false);
   });
 
   test("happens again after a failure", async () => {
@@ -283,5 +309,65 @@ describe("looking outside", () => {
     expect(memo.size).toBe(0);
     expect(await looks(1)).toBe(true);
     expect(await looks(2, { uid: "uid-2" })).toBe(true);
+  });
+});
+
+describe("what servers make of the parameters", () => {
+  const other = {
+    ...wishes,
+    configuration: { ttl: 20, postgresql: { parameters: { jit: "off" } } },
+    parameters: { jit: "off" },
+  };
+  const old = { ttl: 20, postgresql: { parameters: { work_mem: "16MB" } } };
+
+  test("is looked at again until they have taken a change up, and then no more", async () => {
+    await provide(0);
+    cluster.lagging.set("orders", old);
+    expect(await provide(1, { wishes: other })).toMatchObject({ settled: false, lagsSinceMs: 1, problems: [] });
+    expect(await looks(2, { wishes: other })).toBe(true);
+    cluster.lagging.clear();
+    expect(await provide(3, { wishes: other })).toMatchObject({ settled: true, lagsSinceMs: undefined, problems: [] });
+    expect(await looks(4, { wishes: other })).toBe(false);
+  });
+
+  test("only: role and database are not looked at again meanwhile", async () => {
+    cluster.lagging.set("orders", { postgresql: {} });
+    await provide(0);
+    cluster.roles.delete("orders");
+    expect((await provide(1)).changes).toEqual([]);
+    expect(cluster.roles.has("orders")).toBe(false);
+  });
+
+  test("is a problem when they had the time, and stays one at a resync", async () => {
+    cluster.unknown.add("work_mem");
+    const refused = [{ name: "work_mem", message: "PostgreSQL 17 has no parameter of this name that can be set" }];
+    expect(await provide(0)).toMatchObject({ settled: true, problems: refused });
+    cluster.unknown.clear();
+    cluster.invalid.set("work_mem", "a number from 64");
+    const invalid = [
+      { name: "work_mem", message: "Patroni leaves the value out as not valid; PostgreSQL 17 takes a number from 64" },
+    ];
+    expect(await provide(1, { generation: 2 })).toMatchObject({ settled: false, problems: [] });
+    expect(await provide(15_001, { generation: 2 })).toMatchObject({ settled: true, problems: invalid });
+    expect(await looks(15_002, { generation: 2 })).toBe(false);
+    const resync = await provide(15_001 + resyncEveryMs, { generation: 2 });
+    expect(resync).toMatchObject({ settled: true, lagsSinceMs: 1, problems: invalid });
+  });
+
+  test("has its time anew after each change", async () => {
+    cluster.invalid.set("work_mem", "");
+    await provide(0);
+    expect(await provide(15_000)).toMatchObject({ settled: true });
+    cluster.configuration = { ttl: 3_600 };
+    expect(await provide(0.8 * resyncEveryMs)).toMatchObject({ settled: false, problems: [] });
+  });
+
+  test("is taken up although a parameter was only taken out of the spec", async () => {
+    await provide(0);
+    const none = { ...wishes, configuration: { ttl: 20, postgresql: { parameters: {} } }, parameters: {} };
+    cluster.lagging.set("orders", old);
+    expect(await provide(1, { wishes: none })).toMatchObject({ settled: false });
+    cluster.lagging.clear();
+    expect(await provide(2, { wishes: none })).toMatchObject({ settled: true, problems: [] });
   });
 });

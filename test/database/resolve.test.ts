@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { InvalidSpec } from "../../src/database/api.ts";
+import { InvalidSpec, type Database } from "../../src/database/api.ts";
 import type { References } from "../../src/database/references.ts";
 import { resolve } from "../../src/database/resolve.ts";
 import {
@@ -137,8 +137,27 @@ describe("a volume", () => {
     { size: "10Gi", expected: { size: "10Gi" }, because: "the class was the cluster's choice, and stays so" },
     { size: "1Gi", expected: { size: "5Gi" }, because: "a retained one may be larger than asked for" },
     { size: "5120Mi", expected: { size: "5120Mi" }, because: "equal sizes are not rewritten" },
-  ] as const)("of 5Gi with spec $size is $expected: $because", ({ size, expected, ...marks }) => {
-    const volume = { size: "5Gi", ...("ownClass" in marks ? { ownClass: true as const } : {}) };
+    {
+      size: "3Gi",
+      capacity: "2Gi",
+      expected: { size: "3Gi" },
+      because: "what was asked for in vain is taken back",
+    },
+    {
+      size: "2Gi",
+      capacity: "2Gi",
+      expected: { size: "5Gi" },
+      because: "Kubernetes takes back no more than to above what there is",
+    },
+    {
+      size: "10Gi",
+      phase: "Pending",
+      expected: { size: "5Gi" },
+      because: "it cannot change before it is bound: it is made anew instead",
+    },
+    { size: "10Gi", phase: "Lost", expected: { size: "5Gi" }, because: "nothing can be changed of what is lost" },
+  ] as const)("of 5Gi with spec $size is $expected: $because", ({ size, expected, ...given }) => {
+    const volume = { size: "5Gi", ...given };
     const existing = instances(1, { number: 1, patroni: leading, volume });
     expect(resolveOrders({ storage: { size, storageClass: "fast" } }, existing).instances[0]?.volume).toEqual(expected);
   });
@@ -146,6 +165,38 @@ describe("a volume", () => {
   test("that is new has the class that the spec names", () => {
     const spec = { storage: { size: "1Gi", storageClass: "fast" } };
     expect(resolveOrders(spec).instances[0]?.volume).toEqual({ size: "1Gi", storageClass: "fast" });
+  });
+});
+
+describe("a volume is not made now", () => {
+  const status = { status: { version: "17.11" } };
+  const resolved = (database: Database, leader: number | undefined, ...existing: InstanceFixture[]) =>
+    resolve(database, references, instances(leader, ...existing), settings).instances.map(({ volume }) => volume?.size);
+  const leader: InstanceFixture = { number: 1, patroni: leading };
+
+  test.each([
+    {
+      sizes: ["1Gi", undefined],
+      because: "the present one is being deleted, and keeps nothing else from being applied",
+      found: resolved(orders({ replicas: 2 }), 1, leader, { number: 2, volume: { deleting: true } }),
+    },
+    {
+      sizes: ["1Gi", "1Gi"],
+      because: "a replica's that is gone is filled from the primary",
+      found: resolved(orders({ replicas: 2 }, status), 1, leader, { number: 2, volume: false }),
+    },
+    {
+      sizes: ["1Gi", undefined],
+      because: "nobody leads: what is gone may have been the newest, and an empty one must not look like it",
+      found: resolved(orders({ replicas: 2 }, status), undefined, { number: 1 }, { number: 2, volume: false }),
+    },
+    {
+      sizes: ["1Gi"],
+      because: "PostgreSQL never ran here: there is nothing to lose",
+      found: resolved(orders(), undefined, { number: 1, volume: false, ready: false, patroni: null }),
+    },
+  ])("$sizes: $because", ({ sizes, found }) => {
+    expect(found).toEqual(sizes);
   });
 });
 
@@ -291,6 +342,22 @@ describe("the instances that must exist", () => {
       takingUp: true,
       because: "nobody ever led: one alone, so that two cannot race",
     },
+    {
+      replicas: 3,
+      leader: undefined,
+      existing: [volume(1, { lastPrimary: "true" }), { ...replica(2), volume: false, ready: false }, volume(3)],
+      numbers: [1],
+      takingUp: true,
+      because: "one that lost its volume before it led would begin with an empty one",
+    },
+    {
+      replicas: 1,
+      leader: undefined,
+      existing: [volume(1, { lastPrimary: "true", phase: "Lost" })],
+      numbers: [1],
+      takingUp: false,
+      because: "the data are lost, and no empty Database takes their place without a word",
+    },
     // A failover under way.
     {
       replicas: 3,
@@ -319,6 +386,20 @@ describe("the instances that must exist", () => {
   test("are for a person to say where the last primary's volume is gone", () => {
     const existing = instances(undefined, volume(2), volume(3));
     expect(() => resolveOrders({ replicas: 2 }, existing)).toThrow(
+      expect.objectContaining({ reason: "LastPrimaryUnknown", message: expect.stringContaining("orders-2, orders-3") }),
+    );
+  });
+
+  test("are for a person to say where the volume of the last primary went while it was taken up", () => {
+    const emptied: InstanceFixture = { number: 2, volume: false, ready: false, patroni: null };
+    expect(() => resolveOrders({ replicas: 3 }, instances(undefined, volume(1), emptied, volume(3)))).toThrow(
+      expect.objectContaining({ reason: "LastPrimaryUnknown", message: expect.stringContaining("orders-1, orders-3") }),
+    );
+  });
+
+  test("are for a person to say where the last primary's volume is lost", () => {
+    const existing = instances(undefined, volume(1, { lastPrimary: "true", phase: "Lost" }), volume(2), volume(3));
+    expect(() => resolveOrders({ replicas: 3 }, existing)).toThrow(
       expect.objectContaining({ reason: "LastPrimaryUnknown", message: expect.stringContaining("orders-2, orders-3") }),
     );
   });

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { InvalidSpec, type ConditionType, type DatabaseSpec, type Phase } from "../../src/database/api.ts";
+import { InvalidSpec, reasons, type ConditionType, type DatabaseSpec, type Phase } from "../../src/database/api.ts";
 import { children, type AppliedDatabase } from "../../src/database/children/index.ts";
 import type { Instance } from "../../src/database/instances.ts";
 import { PortError } from "../../src/database/port-error.ts";
 import type { Pass } from "../../src/database/pass.ts";
 import { computeStatus } from "../../src/database/status.ts";
+import type { Trouble } from "../../src/database/troubles.ts";
 import { reasonOf } from "../../src/database/verdicts.ts";
-import { ApiError, TerminalError } from "../../src/runtime/index.ts";
+import { ApiError, RetryAfterError, TerminalError } from "../../src/runtime/index.ts";
 import { instances, leading, orders, resolveOrders, streaming, type InstanceFixture } from "../support/orders.ts";
 
 const now = new Date("2026-11-21T10:00:00Z");
@@ -14,6 +15,10 @@ const facts = { provisioned: true, serverVersion: "17.11" };
 
 const primary: InstanceFixture = { number: 1, patroni: leading, volume: { lastPrimary: "true" } };
 const replica = (number: number, more: Partial<InstanceFixture> = {}): InstanceFixture => ({ number, ...more });
+
+const trouble = (instance: number, reason: Trouble["reason"], detail: string, passing = false): Trouble => {
+  return { instance: `orders-${instance}`, subject: `orders-${instance}-0`, reason, detail, passing };
+};
 
 /** A pass in which everything went well. */
 function complete(spec: Partial<DatabaseSpec>, existing: readonly Instance[]): Pass {
@@ -38,7 +43,9 @@ function condition(status: Status, type: ConditionType): string {
   return `${found?.status} ${found?.reason}`;
 }
 
-const message = (status: Status, type: ConditionType) => status.conditions?.find((it) => it.type === type)?.message;
+/** Without what to do about it. */
+const message = (status: Status, type: ConditionType) =>
+  status.conditions?.find((it) => it.type === type)?.message.split(". What to do: ")[0];
 
 test("a healthy Database", () => {
   const healthy = instances(1, primary, replica(2), replica(3));
@@ -51,6 +58,7 @@ test("a healthy Database", () => {
     readyReplicas: 3,
     readyInstances: "3/3",
     primary: "orders-1-0",
+    volumeSize: "1Gi",
     version: "17.11",
     endpoint: "orders.shop.svc:5432",
     readEndpoint: "orders-replicas.shop.svc:5432",
@@ -270,6 +278,113 @@ describe("of three declared instances", () => {
       degraded: "False NotDegraded",
     },
     {
+      because: "a replica's image cannot be had while the others are still to be rolled",
+      leader: 1,
+      existing: [
+        { ...primary, revision: "old" },
+        replica(2, { revision: "old" }),
+        replica(3, { patroni: null, ready: false }),
+      ],
+      changes: { troubles: [trouble(3, "ImageUnavailable", "no such image")] },
+      phase: "Degraded",
+      ready: "False ImageUnavailable",
+      available: "True PrimaryAvailable",
+      progressing: "True RollingOut",
+      degraded: "True ImageUnavailable",
+    },
+    {
+      because: "no instance can start",
+      existing: [1, 2, 3].map((number) => replica(number, { patroni: null, ready: false })),
+      changes: { troubles: [1, 2, 3].map((number) => trouble(number, "Unschedulable", "no node")) },
+      phase: "Failed",
+      ready: "False Unschedulable",
+      available: "False Unschedulable",
+      progressing: "True Creating",
+      degraded: "False Unschedulable",
+    },
+    {
+      because: "volumes are on their way",
+      existing: [1, 2, 3].map((number) => replica(number, { patroni: null, ready: false })),
+      changes: { troubles: [trouble(1, "VolumePending", "not bound yet", true)] },
+      phase: "Creating",
+      ready: "False VolumePending",
+      available: "False VolumePending",
+      progressing: "True Creating",
+      degraded: "False VolumePending",
+    },
+    {
+      because: "the primary's disk is full, and nobody has taken over yet",
+      existing: [{ ...primary, ready: false }, replica(2), replica(3)],
+      changes: { troubles: [trouble(1, "DiskFull", "No space left on device")] },
+      phase: "Failed",
+      ready: "False DiskFull",
+      available: "False DiskFull",
+      progressing: "False Settled",
+      degraded: "False DiskFull",
+    },
+    {
+      because: "a replica is broken, which is not why nobody leads",
+      existing: [primary, replica(2), replica(3, { ready: false })],
+      changes: { troubles: [trouble(3, "CrashLooping", "exit code 1")] },
+      phase: "Failed",
+      ready: "False CrashLooping",
+      available: "False NoPrimary",
+      progressing: "False Settled",
+      degraded: "False NoPrimary",
+    },
+    {
+      because: "a volume is lost under a server that still runs",
+      leader: 1,
+      existing: [primary, replica(2), replica(3)],
+      changes: { troubles: [trouble(2, "VolumeLost", "gone")] },
+      phase: "Degraded",
+      ready: "False VolumeLost",
+      available: "True PrimaryAvailable",
+      progressing: "False Settled",
+      degraded: "True VolumeLost",
+    },
+    {
+      because: "PostgreSQL is not reached because it does not start: the cause goes first",
+      existing: [{ ...primary, ready: false }, replica(2), replica(3)],
+      changes: {
+        facts: undefined,
+        troubles: [trouble(1, "PostgresNotStarting", "FATAL: no memory")],
+        failure: new PortError("10.0.0.1:5432", { reason: "Unreachable" }),
+      },
+      phase: "Failed",
+      ready: "False PostgresNotStarting",
+      available: "False PostgresNotStarting",
+      progressing: "False Unreachable",
+      degraded: "False PostgresNotStarting",
+    },
+    {
+      because: "the spec must be corrected, whatever else is wrong",
+      existing: [1, 2, 3].map((number) => replica(number, { patroni: null, ready: false })),
+      changes: {
+        troubles: [trouble(1, "Unschedulable", "no node")],
+        failure: new InvalidSpec("ParameterRefused", "port"),
+      },
+      phase: "Failed",
+      ready: "False ParameterRefused",
+      available: "False Unschedulable",
+      progressing: "False ParameterRefused",
+      degraded: "False Unschedulable",
+    },
+    {
+      because: "a name is taken, and the API server did not answer either",
+      leader: 1,
+      existing: [primary, replica(2), replica(3)],
+      changes: {
+        failure: new ApiError("timeout", { status: 0, reason: "NoAnswer" }),
+        failures: [{ child: "podServices", error: new TerminalError("NameTaken", "Service orders-pods") }],
+      },
+      phase: "Failed",
+      ready: "False NameTaken",
+      available: "True PrimaryAvailable",
+      progressing: "False NameTaken",
+      degraded: "False NotDegraded",
+    },
+    {
       because: "the pass was cut short without a failure",
       leader: 1,
       existing: [primary, replica(2), replica(3)],
@@ -333,6 +448,22 @@ describe("taking up retained volumes", () => {
   });
 });
 
+test.each([
+  {
+    because: "there is something to do",
+    failure: new InvalidSpec("UnknownVersion", "no such version"),
+    says: `no such version. What to do: ${reasons.UnknownVersion}`,
+  },
+  {
+    because: "there is only to wait",
+    failure: new PortError("no answer", { reason: "Unreachable" }),
+    says: "no answer; it is tried again by itself",
+  },
+])("Ready says what to do where $because", ({ failure, says }) => {
+  const { conditions } = statusOf({}, instances(1, primary), { failure });
+  expect(conditions?.find(({ type }) => type === "Ready")?.message).toBe(says);
+});
+
 describe("messages name what is waited for", () => {
   test.each([
     { broken: { ready: false, waiting: "ImagePullBackOff" }, says: "orders-2-0 waits: ImagePullBackOff" },
@@ -345,6 +476,29 @@ describe("messages name what is waited for", () => {
   ] as const)("$says", ({ broken, says }) => {
     const status = statusOf({ replicas: 2 }, instances(1, primary, replica(2, broken)));
     expect(message(status, "Ready")).toBe(`1 of 2 instances serve: ${says}`);
+  });
+
+  test("of a trouble the cause, wherever the instance is spoken of", () => {
+    const troubles = [trouble(2, "CrashLooping", "exit code 1")];
+    const rest = { ...primary, revision: "old" };
+    const status = statusOf({ replicas: 2 }, instances(1, rest, replica(2, { ready: false })), { troubles });
+    expect(message(status, "Ready")).toBe("1 of 2 instances serve: orders-2-0: exit code 1");
+    expect(message(status, "Degraded")).toBe(message(status, "Ready"));
+    expect(message(status, "Progressing")).toBe("not as declared yet: orders-1-0; first orders-2-0: exit code 1");
+    const leaderless = statusOf({ replicas: 2 }, instances(undefined, { ...primary, ready: false }), {
+      troubles: [trouble(1, "CrashLooping", "exit code 1")],
+    });
+    expect(message(leaderless, "Available")).toBe("no primary: orders-1-0: exit code 1");
+  });
+
+  test("that a failure is tried again by itself, where it is", () => {
+    const told = (failure: unknown) => message(statusOf({}, instances(1, primary), { failure }), "Ready");
+    expect(told(new ApiError("no answer", { status: 0, reason: "NoAnswer" }))).toBe(
+      "no answer; it is tried again by itself",
+    );
+    expect(told(new PortError("refused", { reason: "Unreachable" }))).toBe("refused; it is tried again by itself");
+    expect(told(new InvalidSpec("ParameterRefused", "port"))).toBe("port");
+    expect(told(new ApiError("spec: wrong", { status: 422, reason: "Invalid" }))).toBe("spec: wrong");
   });
 
   test("a replica that does not stream, and from whom it should", () => {
@@ -448,6 +602,8 @@ describe("what was said before", () => {
   });
 });
 
+const forbidden = (text: string): ApiError => new ApiError(text, { status: 403, reason: "Forbidden" });
+
 test.each([
   { error: new InvalidSpec("UnknownVersion", ""), reason: "UnknownVersion", because: "it says so itself" },
   {
@@ -457,6 +613,30 @@ test.each([
   },
   { error: new ApiError("", { status: 403, reason: "Forbidden" }), reason: "Forbidden", because: "a right is missing" },
   { error: new ApiError("", { status: 422, reason: "Invalid" }), reason: "Refused", because: "the body is refused" },
+  {
+    error: forbidden('persistentvolumeclaims "orders-1" is forbidden: User "holdfast" cannot patch resource'),
+    reason: "Forbidden",
+    because: "the authorizer says so",
+  },
+  {
+    error: forbidden(
+      'persistentvolumeclaims "orders-1" is forbidden: minimum storage usage is 5Gi, but request is 1Gi',
+    ),
+    reason: "Refused",
+    because: "a limit says so",
+  },
+  {
+    error: forbidden('admission webhook "no" denied the request: never'),
+    reason: "Refused",
+    because: "a webhook says so",
+  },
+  {
+    error: new RetryAfterError("PersistentVolumeClaim orders-1 is being deleted", 10_000, {
+      reason: "WaitingForDeletion",
+    }),
+    reason: "WaitingForDeletion",
+    because: "it says so itself",
+  },
   {
     error: new ApiError("", { status: 500, reason: "InternalError" }),
     reason: "ReconcileFailed",

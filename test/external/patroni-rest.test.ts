@@ -60,6 +60,46 @@ describe("the dynamic configuration", () => {
   });
 });
 
+describe("restart and switchover", () => {
+  const members = { leader: "orders-1-0", candidate: "orders-2-0" };
+
+  test("ask for what Patroni does, and say that it is done", async () => {
+    expect(await patroniRest.restart(patroni.address, signal)).toBe("done");
+    expect(await patroniRest.switchover(patroni.address, members, signal)).toBe("done");
+    expect(patroni.state.orders).toEqual([
+      { order: "POST /restart", body: { restart_pending: true } },
+      { order: "POST /switchover", body: members },
+    ]);
+  });
+
+  test.each([
+    { answer: [503, "restart conditions are not satisfied"], expected: { reason: "PatroniRefused", code: "503" } },
+    { answer: [412, "candidate does\n not exists"], expected: { reason: "PatroniRefused", code: "412" } },
+    { answer: [500, ""], expected: { reason: "PatroniRefused", code: "500" } },
+  ] as const)("say with Patroni's words why it does not: $answer", async ({ answer, expected }) => {
+    patroni.state.nextOrderAnswer = answer;
+    const error: unknown = await patroniRest.switchover(patroni.address, members, signal).catch((it: unknown) => it);
+    expect(error).toMatchObject(expected);
+    const said = answer[1].replace("\n", "") || "no reason given";
+    expect((error as Error).message).toContain(`POST /switchover: HTTP ${answer[0]}: ${said}`);
+  });
+
+  test("are under way when Patroni has taken them and does not answer in time", async () => {
+    patroni.state.swallow = () => true;
+    const impatient = createPatroniRest({ answerTimeoutMs: 60_000, actTimeoutMs: 10 });
+    expect(await impatient.restart(patroni.address, signal)).toBe("underWay");
+    expect(await impatient.switchover(patroni.address, members, signal)).toBe("underWay");
+  });
+
+  test("fail when nobody listens", async () => {
+    await patroni.stop();
+    await expect(patroniRest.restart(patroni.address, signal)).rejects.toMatchObject({
+      reason: "Unreachable",
+      code: "ECONNREFUSED",
+    });
+  });
+});
+
 describe("failures", () => {
   const wrong = "canary-wrong-password";
   test.each<{ what: string; arrange: () => void; call: () => Promise<unknown>; expected: object }>([
@@ -67,6 +107,12 @@ describe("failures", () => {
       what: "the password is wrong",
       arrange: () => {},
       call: () => patroniRest.configure({ ...patroni.address, password: wrong }, { ttl: 5 }, signal),
+      expected: { reason: "CredentialsRefused", code: "401" },
+    },
+    {
+      what: "the password for a restart is wrong",
+      arrange: () => {},
+      call: () => patroniRest.restart({ ...patroni.address, password: wrong }, signal),
       expected: { reason: "CredentialsRefused", code: "401" },
     },
     {
@@ -132,7 +178,7 @@ describe("failures", () => {
       arrange: () => {
         patroni.state.swallow = () => true;
       },
-      call: () => createPatroniRest({ answerTimeoutMs: 10 }).status(patroni.address, signal),
+      call: () => createPatroniRest({ answerTimeoutMs: 10, actTimeoutMs: 10 }).status(patroni.address, signal),
       expected: { reason: "Unreachable" },
     },
   ])("are told apart, and hold no password, when $what", async ({ arrange, call, expected }) => {

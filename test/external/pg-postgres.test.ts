@@ -153,6 +153,8 @@ describe("planted objects", () => {
     CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = name, FUNCTION = public.equal);
     CREATE FUNCTION public.equal(oid, oid) RETURNS boolean LANGUAGE sql AS 'SELECT public.spring()';
     CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = oid, FUNCTION = public.equal);
+    CREATE FUNCTION public.lower(text) RETURNS text LANGUAGE sql AS 'SELECT public.spring()::text';
+    CREATE VIEW public.pg_settings AS SELECT 'work_mem'::text AS name, public.spring() AS pending_restart;
     CREATE VIEW public.pg_authid AS SELECT 'orders'::name AS rolname, public.spring() AS rolsuper;
     CREATE VIEW public.pg_database AS SELECT 'orders'::name AS datname, public.spring() AS x;
   `;
@@ -181,6 +183,7 @@ describe("planted objects", () => {
   test("are never resolved by the operator, whatever it does", async () => {
     const wish = { role, database };
     await pgPostgres.observe(victim.address, wish, signal);
+    await pgPostgres.observeParameters(victim.address, ["work_mem"], signal);
     await pgPostgres.ensureRole(victim.address, role, signal);
     await pgPostgres.ensureDatabase(victim.address, database, signal);
     expect(await pgPostgres.observe(victim.address, wish, signal)).toMatchObject({

@@ -19,6 +19,9 @@ interface Hand {
   openToPublic(database: string): Promise<void>;
 }
 
+/** As the server has it configured, e.g. by Patroni. */
+const configured = { work_mem: "16MB", "myapp.greeting": "hello" };
+
 interface World {
   readonly port: PostgresServer;
   readonly primary: ServerAddress;
@@ -30,7 +33,10 @@ interface World {
 }
 
 async function realWorld(): Promise<World> {
-  const [primary, replica] = await Promise.all([startPostgres(), startPostgres({ standby: true })]);
+  const [primary, replica] = await Promise.all([
+    startPostgres({ settings: configured }),
+    startPostgres({ standby: true, settings: configured }),
+  ]);
   const gone = await startPostgres();
   await gone.stop();
   const run = async (sql: string): Promise<void> => void (await primary.query(sql));
@@ -60,6 +66,10 @@ async function realWorld(): Promise<World> {
 async function fakeWorld(): Promise<World> {
   const fake = new FakePostgres();
   const cluster = fake.cluster("primary");
+  for (const host of ["primary", "replica"]) {
+    fake.cluster(host).configuration = { postgresql: { parameters: configured } };
+    fake.cluster(host).unknown.add("wrk_mem");
+  }
   const address = { host: "primary", port: 5432, user: "postgres", password: "secret", connectTimeoutMs: 1_000 };
   fake.replicas.add("replica");
   fake.unreachable.add("nowhere");
@@ -230,6 +240,22 @@ describe.each([
     ["ensureDatabase", () => world.port.ensureDatabase(world.replica, database, signal)],
   ])("refuses a replica: %s", async (_method, call) => {
     await expect(call()).rejects.toMatchObject({ name: "PortError", reason: "NotPrimary" });
+  });
+
+  test.each(["primary", "replica"] as const)("says what a %s makes of its parameters", async (which) => {
+    const names = ["work_mem", "wrk_mem", "myapp.greeting", "myapp.farewell"];
+    const { parameters, others } = await world.port.observeParameters(world[which], names, signal);
+    const written = (text: string) => ({ line: { text, byAlterSystem: false, refused: false } });
+    const unspoken = { takes: expect.any(String) as string, pendingRestart: false };
+    expect(parameters).toEqual([
+      { ...unspoken, name: "work_mem", known: true, ...written("16MB") },
+      { ...unspoken, name: "wrk_mem", known: false },
+      { ...unspoken, name: "myapp.greeting", known: false, ...written("hello") },
+      { ...unspoken, name: "myapp.farewell", known: false },
+    ]);
+    expect(others).not.toContain("work_mem");
+    const rest = await world.port.observeParameters(world[which], [], signal);
+    expect(rest).toMatchObject({ parameters: [], others: expect.arrayContaining(["work_mem"]) as string[] });
   });
 
   test("says that a server is unreachable", async () => {

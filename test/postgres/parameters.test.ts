@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { checkParameters, defaultParameters, ownedParameters } from "../../src/postgres/parameters.ts";
+import {
+  checkParameters,
+  defaultParameters,
+  mayBeDeclared,
+  ownedParameters,
+  wholeParameters,
+} from "../../src/postgres/parameters.ts";
 
 test.each([
   { given: "16MB", text: "16MB", because: "a string stays as it is" },
@@ -71,6 +77,7 @@ test.each([
   { name: "wal_level", value: "minimal", allowed: false, because: "replicas need more" },
   { name: "max_connections", value: "24", allowed: false, because: "Patroni would take its own default instead" },
   { name: "max_connections", value: "25", allowed: true, because: "Patroni's least" },
+  { name: "max_connections", value: "0100", allowed: false, because: "octal: PostgreSQL reads 64" },
   { name: "max_connections", value: "many", allowed: false, because: "no number" },
   { name: "max_wal_senders", value: "10", allowed: false, because: "ten instances need more" },
   {
@@ -83,4 +90,44 @@ test.each([
   { name: "pg_stat_statements.max", value: "1000", allowed: true, because: "a setting of an extension" },
 ])("$name = $value is allowed: $allowed ($because)", ({ name, value, allowed }) => {
   expect(checkParameters({ [name]: value }).problems.length === 0).toBe(allowed);
+});
+
+test("the whole of the parameters: the user's go before the defaults, and ours before the user's", () => {
+  const whole = wholeParameters({ max_connections: "300", work_mem: "16MB", logging_collector: "on" });
+  expect(whole).toEqual({
+    ...defaultParameters,
+    ...ownedParameters,
+    max_connections: "300",
+    work_mem: "16MB",
+  });
+});
+
+// CMDLINE_OPTIONS in https://github.com/patroni/patroni/blob/v4.0.7/patroni/postgresql/config.py, and what it writes beside them:
+// where a user may have one it has a default here, so that whatever else stands in Patroni's file was declared.
+test.each([
+  "listen_addresses",
+  "port",
+  "cluster_name",
+  "wal_level",
+  "hot_standby",
+  "max_connections",
+  "max_wal_senders",
+  "wal_keep_size",
+  "max_prepared_transactions",
+  "max_locks_per_transaction",
+  "track_commit_timestamp",
+  "max_replication_slots",
+  "max_worker_processes",
+  "wal_log_hints",
+  "hba_file",
+  "ident_file",
+  "unix_socket_directories",
+  "primary_conninfo",
+  "primary_slot_name",
+  "recovery_target_timeline",
+  "synchronous_standby_names",
+  "restore_command",
+  "archive_cleanup_command",
+])("%s, which Patroni writes by itself, is not the user's alone", (name) => {
+  expect(mayBeDeclared(name) && !Object.hasOwn(wholeParameters({}), name)).toBe(false);
 });

@@ -327,6 +327,44 @@ describe("a failure", () => {
     expect(await live(ConfigMap, "c")).toBeDefined();
   });
 
+  describe("of one object stops what needs its namesake", () => {
+    const keys = {
+      kind: Secret,
+      needsNamesake: "maps",
+      desired: ({ namespace }: Plan) =>
+        ["a", "b"].map((name) => ({
+          apiVersion: "v1" as const,
+          kind: "Secret" as const,
+          metadata: { name, namespace },
+        })),
+    } satisfies Child<Plan, Secret>;
+
+    test("and not its siblings", async () => {
+      await world.client.create(ConfigMap, configMap(world.namespace, "b", {}));
+      const { applied, failures } = await pass({ maps: ["a", "b"] }, { maps, keys });
+      expect(failures).toMatchObject([{ child: "maps", error: { reason: "NameTaken" } }]);
+      expect(applied).toEqual({});
+      expect(await live(Secret, "a")).toBeDefined();
+      expect(await live(Secret, "b")).toBeUndefined();
+    });
+
+    test("unless that is there already and only cannot be changed, or is not desired any more", async () => {
+      await pass({ maps: ["a", "b"] }, { maps });
+      await edit(ConfigMap, "b", "/metadata/finalizers", ["example.org/hold"]);
+      const { metadata } = await mustLive(ConfigMap, "b");
+      await world.client.delete(ConfigMap, { namespace: world.namespace, name: "b" }, { uid: metadata.uid! });
+
+      const failed = await pass({ maps: ["a", "b"] }, { maps, keys });
+      expect(failed.failures).toMatchObject([{ child: "maps", error: { reason: "WaitingForDeletion" } }]);
+      expect(failed.applied.keys?.map(({ metadata: { name } }) => name)).toEqual(["a", "b"]);
+      expect((await pass({ maps: ["a"] }, { maps: { ...maps, prune: "never" }, keys })).failures).toEqual([]);
+    });
+
+    test("which has to be a child before it", async () => {
+      await expect(pass({}, { keys })).rejects.toThrow("needs maps, which is not a child before it");
+    });
+  });
+
   test("to know its object any more is a conflict: what was deleted meanwhile is not brought back by mistake", async () => {
     await pass({}, { maps });
     await world.read(ConfigMap);

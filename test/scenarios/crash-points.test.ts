@@ -5,7 +5,9 @@ import { describe, expect, test } from "vitest";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { crashModes, type CrashMode } from "../support/crash.ts";
 import { differencesOf, tell, type Story } from "../support/crash-story.ts";
+import { volumeUids } from "../support/observations.ts";
 import { eventually, type Scenario } from "../support/scenario.ts";
+import { deleteInUse } from "../support/volume-losses.ts";
 
 /** Stories told at once: enough to keep two cores busy while each waits for something. */
 const slots = createSlots(6);
@@ -79,6 +81,35 @@ const stories: readonly Story[] = [
       await scenario.remove();
       await absent(scenario);
       await scenario.apply({ replicas: 2, deletionPolicy: "Retain" });
+      await scenario.ready();
+    },
+  },
+  {
+    name: "roll",
+    sentence: "two instances get other resources, the primary last",
+    begin: async (scenario) => {
+      await scenario.apply({ replicas: 2 });
+      await scenario.ready();
+    },
+    act: async (scenario) => {
+      await scenario.apply({ replicas: 2, resources: { requests: { memory: "256Mi" } } });
+      await scenario.ready();
+    },
+  },
+  {
+    name: "replace",
+    sentence: "somebody deletes the primary's volume, which is left by a switchover and filled again",
+    begin: async (scenario) => {
+      await scenario.apply({ replicas: 2 });
+      await scenario.ready();
+    },
+    act: async (scenario) => {
+      const before = await volumeUids(scenario);
+      await deleteInUse(scenario, "orders-1");
+      await eventually("another volume of that name", async () => {
+        const uid = (await volumeUids(scenario))["orders-1"];
+        return uid !== undefined && uid !== before["orders-1"] ? true : undefined;
+      });
       await scenario.ready();
     },
   },

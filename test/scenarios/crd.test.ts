@@ -193,8 +193,6 @@ describe("an edit", () => {
     { before: { username: "app" }, patch: { username: null }, says: "spec.username is immutable" },
     { before: {}, patch: { username: "app" }, says: "spec.username is immutable" },
     { before: {}, patch: { version: "16" }, says: "spec.version cannot be changed yet" },
-    { before: {}, patch: { storage: { size: "512Mi" } }, says: "volumes cannot shrink" },
-    { before: {}, patch: { storage: { size: "1G" } }, says: "volumes cannot shrink" },
   ])("from $before to $patch is refused: $says", async ({ before, patch, says }) => {
     const { status, message } = await edit(before, patch);
     expect([status, message]).toEqual([422, expect.stringContaining(says)]);
@@ -214,6 +212,26 @@ describe("an edit", () => {
     { before: {}, patch: { deletionPolicy: "Delete" }, because: "minds change" },
   ])("from $before to $patch is accepted: $because", async ({ before, patch }) => {
     expect((await edit(before, patch)).status).toBe(200);
+  });
+
+  test.each([
+    { volumeSize: "1Gi", size: "512Mi", code: 422, because: "volumes cannot shrink" },
+    { volumeSize: "1Gi", size: "1G", code: 422, because: "that is less, though only a little" },
+    {
+      volumeSize: "10Gi",
+      size: "20Gi",
+      code: 200,
+      because: "a volume that is larger than declared keeps nobody from growing",
+    },
+    { volumeSize: "512Mi", size: "768Mi", code: 200, because: "the volumes have not grown that far" },
+    { volumeSize: "512Mi", size: "512Mi", code: 200, because: "the growth was refused, and is taken back" },
+    { volumeSize: undefined, size: "512Mi", code: 200, because: "no volume is bound, so there is none to shrink" },
+  ])("of the size from 1Gi to $size with volumes of $volumeSize is answered $code: $because", async (row) => {
+    const { metadata } = await create();
+    const patch = (subresource: string, body: object) =>
+      apiRequest(api, "PATCH", path(metadata.name, subresource), body, mergePatch);
+    expect((await patch("/status", { status: { volumeSize: row.volumeSize } })).status).toBe(200);
+    expect((await patch("", { spec: { storage: { size: row.size } } })).status).toBe(row.code);
   });
 
   test("that writes out the name which the Database has anyway is accepted", async () => {

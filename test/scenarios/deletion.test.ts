@@ -2,7 +2,15 @@
 import { describe, expect, test } from "vitest";
 import { Database, type DatabaseSpec } from "../../src/database/api.ts";
 import { annotations, finalizer } from "../../src/database/names.ts";
-import { Endpoints, PersistentVolumeClaim, Pod, refTo, StatefulSet, type KubeClient } from "../../src/runtime/index.ts";
+import {
+  Endpoints,
+  PersistentVolumeClaim,
+  Pod,
+  refTo,
+  Secret,
+  StatefulSet,
+  type KubeClient,
+} from "../../src/runtime/index.ts";
 import { resourceName } from "../../src/runtime/kube/object.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { isCreation } from "../support/audit.ts";
@@ -41,6 +49,10 @@ async function lastPrimaries(scenario: Scenario): Promise<readonly string[]> {
     ({ metadata }) => metadata.annotations?.[annotations.lastPrimary] === "true",
   );
   return marked.map(({ metadata }) => metadata.name);
+}
+
+async function passwordOf({ admin, namespace }: Scenario): Promise<string | undefined> {
+  return (await admin.get(Secret, { namespace, name: "orders-credentials" }))?.data?.["password"];
 }
 
 const retained = [
@@ -90,6 +102,50 @@ describe("what is left", () => {
     await untilGone(scenario);
     await untilLeft(scenario, left);
     if (left.length > 0) expect(await lastPrimaries(scenario)).toEqual([primary?.replace(/-0$/, "")]);
+  });
+
+  test.concurrent("a PostgreSQL that does not answer is no obstacle", async () => {
+    await using scenario = await open("unreachable");
+    const { admin, namespace, postgres } = scenario;
+    await scenario.start();
+    await scenario.apply({ replicas: 2, deletionPolicy: "Delete" });
+    await scenario.ready();
+    for (const { status } of (await admin.list(Pod, { namespace })).items)
+      postgres.unreachable.add(status?.podIP ?? "");
+    await scenario.remove();
+    await untilGone(scenario);
+    await untilLeft(scenario, []);
+  });
+
+  test.concurrent("whoever leads when nobody looks is the last primary", async () => {
+    await using scenario = await open("unseen");
+    const operator = await scenario.start();
+    await scenario.apply({ replicas: 3 });
+    await scenario.ready();
+    operator.kill();
+    await promote(scenario, "orders-3-0");
+    await scenario.remove();
+    await scenario.start();
+    await untilGone(scenario);
+    expect(await lastPrimaries(scenario)).toEqual(["orders-3"]);
+    await scenario.apply({ replicas: 3 });
+    expect((await scenario.ready()).status?.primary).toBe("orders-3-0");
+  });
+
+  test.concurrent("while nobody leads, who led last stays written down, and of the others that they did not", async () => {
+    await using scenario = await open("leaderless");
+    const { admin, namespace, standIn } = scenario;
+    standIn.preferLeader("orders-2-0");
+    await scenario.start();
+    await scenario.apply({ replicas: 2 });
+    await scenario.ready();
+    standIn.holdBack(() => true);
+    const pod = { namespace, name: "orders-2-0" };
+    await admin.delete(Pod, pod, { uid: (await admin.get(Pod, pod))?.metadata.uid ?? "" });
+    await scenario.remove();
+    await untilGone(scenario);
+    const said = (await volumesOf(scenario)).map(({ metadata }) => metadata.annotations?.[annotations.lastPrimary]);
+    expect(said).toEqual(["false", "true"]);
   });
 
   test.concurrent("foreground deletion takes no volume with it, and one of them is the last primary's", async () => {
@@ -233,6 +289,45 @@ test.concurrent("a namesake made at once takes the volumes up: the last primary 
   await scenario.remove();
   await untilGone(scenario);
   await untilLeft(scenario, []);
+});
+
+test.concurrent("an only instance is taken up with its data and passwords", async () => {
+  await using scenario = await open("only");
+  await scenario.start();
+  await scenario.apply();
+  await scenario.ready();
+  const before = [await volumeUids(scenario), await passwordOf(scenario)];
+  await scenario.remove();
+  await untilGone(scenario);
+  await scenario.apply({ parameters: { work_mem: "16MB" } });
+  expect((await scenario.ready()).status).toMatchObject({ primary: "orders-1-0", readyReplicas: 1 });
+  expect([await volumeUids(scenario), await passwordOf(scenario)]).toEqual(before);
+});
+
+test.concurrent("while volumes are taken up, one that goes missing is not replaced by an empty one that would lead", async () => {
+  await using scenario = await open("robbed");
+  const { admin, namespace, standIn } = scenario;
+  standIn.preferLeader("orders-2-0");
+  const operator = await scenario.start();
+  await scenario.apply({ replicas: 3 });
+  await scenario.ready();
+  await scenario.remove();
+  await untilGone(scenario);
+  standIn.holdBack(() => true);
+  await scenario.apply({ replicas: 3 });
+  await notReady(scenario, "TakingUpVolumes");
+  const claim = { namespace, name: "orders-2" };
+  await admin.delete(PersistentVolumeClaim, claim, { uid: (await volumeUids(scenario))["orders-2"] ?? "" });
+  const { message } = await notReady(scenario, "LastPrimaryUnknown");
+  expect(message).toContain("which of orders-1, orders-3 has the newest data?");
+  await untilIdle(operator);
+  expect(Object.keys(await volumeUids(scenario))).toEqual(["orders-1", "orders-3"]);
+
+  standIn.preferLeader("orders-3-0");
+  standIn.holdBack(() => false);
+  const path = `/metadata/annotations/${annotations.lastPrimary.replaceAll("/", "~1")}`;
+  await admin.patch(PersistentVolumeClaim, { namespace, name: "orders-3" }, [{ op: "replace", path, value: "true" }]);
+  expect((await scenario.ready()).status).toMatchObject({ primary: "orders-3-0", readyReplicas: 3 });
 });
 
 test.concurrent("volumes of which two claim to be the last primary's wait for a person", async () => {

@@ -295,8 +295,8 @@ test("a volume deleted by hand is waited for as long as something holds it, then
   const finalizers = (value: readonly string[]): JsonPatch => [{ op: "add", path: "/metadata/finalizers", value }];
   await admin.patch(PersistentVolumeClaim, refTo(volume), finalizers(["example.org/in-use"]));
   await admin.delete(PersistentVolumeClaim, refTo(volume), { uid });
-  const ready = await notReady(scenario, "ReconcileFailed");
-  expect(ready.message).toContain("orders-2 is being deleted and is created again when it is gone");
+  const ready = await notReady(scenario, "VolumeLost");
+  expect(ready.message).toContain("volume orders-2: it is being deleted");
 
   await admin.patch(PersistentVolumeClaim, refTo(volume), finalizers([]));
   await scenario.ready();

@@ -67,9 +67,9 @@ test("what was changed in PostgreSQL or in Patroni's configuration by hand is me
       (await eventsOf(scenario)).find((event) => event.note.includes(note)),
     );
   }
-  // Two looks a resync, two after mending: more would be polling. No resync comes before 0.8 of its time.
+  // Three looks a resync, three after mending: more would be polling. No resync comes before 0.8 of its time.
   const resyncs = (performance.now() - since) / 1_600 + 1;
-  expect(cluster.observations - observations).toBeLessThanOrEqual(2 * resyncs + 2 * damages.length);
+  expect(cluster.observations - observations).toBeLessThanOrEqual(3 * resyncs + 3 * damages.length);
 });
 
 test("between two resyncs nothing is looked at without cause", async () => {

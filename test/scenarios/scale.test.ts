@@ -79,6 +79,26 @@ test.concurrent("a spec that changes its mind midway ends where it says, with th
   expect(await instancesOf(scenario)).toHaveLength(3);
 });
 
+test.concurrent("1 → 5 → 2 → 3 in one go keeps the primary, and every volume that ever was", async () => {
+  await using scenario = await openScenario(await sharedControlPlane(), "scale-go");
+  await scenario.start();
+  const primary = await settled(scenario, { replicas: 1 });
+  await scenario.apply({ replicas: 5 });
+  const seen = await eventually("some are on their way", async () => {
+    const uids = await volumeUids(scenario);
+    return Object.keys(uids).length > 1 ? uids : undefined;
+  });
+  await scenario.apply({ replicas: 2 });
+  await eventually("one is being removed", async () =>
+    (await retiredVolumes(scenario)).length > 0 ? true : undefined,
+  );
+  expect(await settled(scenario, { replicas: 3 })).toBe(primary);
+  expect(await instancesOf(scenario)).toHaveLength(3);
+  expect(await volumeUids(scenario)).toMatchObject(seen);
+  const calls = await scenario.calls(scenario.operatorUser);
+  expect(calls.filter(({ verb, resource }) => verb === "delete" && resource === "persistentvolumeclaims")).toEqual([]);
+});
+
 const failovers = [
   { when: "live read", because: "before anything was marked: it never is" },
   { when: "mark", because: "after its volume was marked, before it was stopped: the mark is taken back" },

@@ -76,6 +76,7 @@ export function countingClient(inner: KubeClient, kill: () => void): CountingCli
     get: async (...call) => (assertAlive(), inner.get(...call)),
     list: async (...call) => (assertAlive(), inner.list(...call)),
     watch: (...call) => (assertAlive(), inner.watch(...call)),
+    podLog: async (...call) => (assertAlive(), inner.podLog(...call)),
     create: (kind, body, options) => write("create", kind, refTo(body), () => inner.create(kind, body, options)),
     apply: (kind, body, options) => write("apply", kind, refTo(body), () => inner.apply(kind, body, options)),
     applyStatus: (kind, body, options) =>

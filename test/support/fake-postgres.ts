@@ -21,13 +21,32 @@ export interface FakeDatabase {
 export interface FakeCluster {
   serverVersion: string;
   timeline: number;
-  pendingRestart: boolean;
   readonly roles: Map<string, FakeRole>;
   readonly databases: Map<string, FakeDatabase>;
   configuration: DynamicConfiguration;
+  /** Parameters that these servers do not know. Patroni leaves them out. */
+  readonly unknown: Set<string>;
+  /** Parameters whose declared value is none, and what they take. Patroni leaves them out. */
+  readonly invalid: Map<string, string>;
+  /** Host → the configuration that its Patroni still has, though another is declared. */
+  readonly lagging: Map<string, DynamicConfiguration>;
+  /** The host that leads, where the world of the stand-in says so. */
+  primary: string | undefined;
+  /** Host → what its server started with, of the parameters that need a restart. */
+  readonly inForce: Map<string, Readonly<Record<string, string>>>;
+  /** The hosts whose servers were restarted through the port, in order. */
+  readonly restarts: string[];
   /** How often anything was looked at, and how often something was changed, through the ports. */
   observations: number;
   writes: number;
+}
+
+/** The part of Patroni that is not in memory: who leads, and what members say of themselves. */
+export interface PatroniWorld {
+  /** Answers why not, if not. */
+  switchOver(cluster: string, leader: string, candidate: string): Promise<string | undefined>;
+  /** Members say something else now. */
+  memberChanged(): void;
 }
 
 export class FakePostgres {
@@ -35,6 +54,12 @@ export class FakePostgres {
   readonly unreachable = new Set<string>();
   /** Hosts whose PostgreSQL is in recovery. */
   readonly replicas = new Set<string>();
+  /** Patroni's words with which it refuses every restart and switchover, while there are any. */
+  refusal: string | undefined;
+  /** It does what is asked, and its answer does not come. */
+  answersLate = false;
+  /** What changes around the servers when Patroni is asked for it. */
+  world: PatroniWorld = { switchOver: async () => "there is nobody to switch over to", memberChanged: () => undefined };
   readonly #clusters = new Map<string, FakeCluster>();
   readonly #clusterOf: (host: string) => string;
 
@@ -51,16 +76,54 @@ export class FakePostgres {
       cluster = {
         serverVersion: "17.11",
         timeline: 1,
-        pendingRestart: false,
+        primary: undefined,
+        inForce: new Map(),
+        restarts: [],
         roles: new Map([["postgres", superuser]]),
         databases: new Map([["postgres", { owner: "postgres", openToPublic: true }]]),
         configuration: {},
+        unknown: new Set(),
+        invalid: new Map(),
+        lagging: new Map(),
         observations: 0,
         writes: 0,
       };
       this.#clusters.set(name, cluster);
     }
     return cluster;
+  }
+
+  /** The server of this host has started: what is configured is in force. */
+  started(host: string): void {
+    const cluster = this.cluster(this.#clusterOf(host));
+    const primary = cluster.primary === undefined ? undefined : cluster.inForce.get(cluster.primary);
+    const declared = declaredForRestart(cluster);
+    // As Patroni does (effective_configuration in postgresql/config.py): a replica keeps what its primary still has.
+    const kept = Object.entries(primary ?? {}).filter(
+      ([name, value]) => neededByReplicas.has(name) && Number(value) > Number(declared[name] ?? 0),
+    );
+    cluster.inForce.set(host, { ...declared, ...(this.replicas.has(host) ? Object.fromEntries(kept) : {}) });
+  }
+
+  /** A member of the stand-in's world, seen again or for the first time. */
+  joins(host: string, role: "primary" | "replica"): void {
+    const cluster = this.cluster(this.#clusterOf(host));
+    if (role === "replica") this.replicas.add(host);
+    else this.replicas.delete(host);
+    if (role === "primary") cluster.primary = host;
+    if (!cluster.inForce.has(host)) this.started(host);
+  }
+
+  /** What Patroni writes of this host as pending_restart_reason; undefined when nothing waits for a restart. */
+  pendingRestart(host: string): Readonly<Record<string, { old_value: string; new_value: string }>> | undefined {
+    const cluster = this.cluster(this.#clusterOf(host));
+    const inForce = cluster.inForce.get(host);
+    const declared = declaredForRestart(cluster);
+    if (inForce === undefined) return undefined;
+    const changed = [...new Set([...Object.keys(inForce), ...Object.keys(declared)])]
+      .filter((name) => inForce[name] !== declared[name])
+      .map((name) => [name, { old_value: inForce[name] ?? "", new_value: declared[name] ?? "" }] as const);
+    return changed.length === 0 ? undefined : Object.fromEntries(changed);
   }
 
   /** Its volumes are gone. */
@@ -77,6 +140,28 @@ export class FakePostgres {
         serverVersion: cluster.serverVersion,
         role: roleFacts(cluster, wish.role),
         database: database === undefined ? { exists: false } : { exists: true, ...database },
+      };
+    },
+
+    observeParameters: async ({ host, ...address }, names, signal) => {
+      const cluster = this.#reached({ host, ...address }, signal);
+      cluster.observations++;
+      const pending = this.pendingRestart(host);
+      const { unknown, invalid, lagging, configuration } = cluster;
+      const given = parametersOf(lagging.get(host) ?? configuration);
+      const written = new Map([...given].filter(([name]) => !unknown.has(name) && !invalid.has(name)));
+      return {
+        parameters: names.map((name) => {
+          const text = written.get(name);
+          return {
+            name,
+            known: !unknown.has(name) && !name.includes("."),
+            takes: invalid.get(name) ?? "",
+            ...(text === undefined ? {} : { line: { text, byAlterSystem: false, refused: false } }),
+            pendingRestart: pending?.[name] !== undefined,
+          };
+        }),
+        others: [...written.keys()].filter((name) => !names.includes(name)),
       };
     },
 
@@ -109,7 +194,7 @@ export class FakePostgres {
         state: "running",
         role: this.replicas.has(address.host) ? "replica" : "primary",
         timeline: cluster.timeline,
-        pendingRestart: cluster.pendingRestart,
+        pendingRestart: this.pendingRestart(address.host) !== undefined,
         version: "4.0.7",
       };
     },
@@ -125,7 +210,26 @@ export class FakePostgres {
       const { configuration, changed } = patchConfiguration(cluster.configuration, patch);
       cluster.configuration = configuration;
       if (changed) cluster.writes++;
+      if (changed) this.world.memberChanged();
       return configuration;
+    },
+
+    restart: async (address, signal) => {
+      const cluster = this.#reached(address, signal);
+      const pending = this.pendingRestart(address.host) !== undefined;
+      const refusal = this.refusal ?? (pending ? undefined : "restart conditions are not satisfied");
+      if (refusal !== undefined) throw new PortError(refusal, { reason: "PatroniRefused", code: "503" });
+      cluster.restarts.push(address.host);
+      this.started(address.host);
+      this.world.memberChanged();
+      return this.answersLate ? "underWay" : "done";
+    },
+
+    switchover: async (address, { leader, candidate }, signal) => {
+      this.#reached(address, signal);
+      const refusal = this.refusal ?? (await this.world.switchOver(this.#clusterOf(address.host), leader, candidate));
+      if (refusal !== undefined) throw new PortError(refusal, { reason: "PatroniRefused", code: "412" });
+      return this.answersLate ? "underWay" : "done";
     },
   };
 
@@ -147,6 +251,43 @@ export class FakePostgres {
     }
     return cluster;
   }
+}
+
+/** Of the parameters that PostgreSQL takes only at its start, those that a test might declare. */
+const needsRestart: ReadonlySet<string> = new Set([
+  "autovacuum_max_workers",
+  "huge_pages",
+  "max_connections",
+  "max_files_per_process",
+  "max_locks_per_transaction",
+  "max_prepared_transactions",
+  "max_replication_slots",
+  "max_wal_senders",
+  "max_worker_processes",
+  "shared_buffers",
+  "shared_preload_libraries",
+  "superuser_reserved_connections",
+  "track_commit_timestamp",
+  "wal_level",
+]);
+
+const neededByReplicas: ReadonlySet<string> = new Set([
+  "max_connections",
+  "max_locks_per_transaction",
+  "max_prepared_transactions",
+  "max_wal_senders",
+  "max_worker_processes",
+]);
+
+/** Of what is configured; what PostgreSQL does not take it does not wait for. */
+function declaredForRestart({ configuration, unknown, invalid }: FakeCluster): Readonly<Record<string, string>> {
+  const waits = (name: string): boolean => needsRestart.has(name) && !unknown.has(name) && !invalid.has(name);
+  return Object.fromEntries([...parametersOf(configuration)].filter(([name]) => waits(name)));
+}
+
+function parametersOf({ postgresql }: DynamicConfiguration): ReadonlyMap<string, string> {
+  const { parameters = {} } = (postgresql ?? {}) as { parameters?: Record<string, unknown> };
+  return new Map(Object.entries(parameters).map(([name, value]) => [name, String(value)]));
 }
 
 function roleFacts(cluster: FakeCluster, wish: { readonly name: string; readonly password: string }): RoleFacts {

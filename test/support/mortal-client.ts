@@ -17,6 +17,7 @@ export function mortalClient(http: HttpClient): MortalClient {
       get: async (...call) => (assertAlive(), http.get(...call)),
       list: async (...call) => (assertAlive(), http.list(...call)),
       watch: (...call) => (assertAlive(), http.watch(...call)),
+      podLog: async (...call) => (assertAlive(), http.podLog(...call)),
       create: async (...call) => (assertAlive(), http.create(...call)),
       apply: async (...call) => (assertAlive(), http.apply(...call)),
       applyStatus: async (...call) => (assertAlive(), http.applyStatus(...call)),

@@ -39,6 +39,20 @@ export function resolveOrders(spec: Partial<DatabaseSpec> = {}, instances: reado
   return resolve(orders(spec), references, instances, settings);
 }
 
+/** A bound volume of 1Gi, of the cluster's default class, made for this Database; and what is otherwise. */
+export interface VolumeFixture {
+  readonly ownerUid?: string;
+  readonly lastPrimary?: "true" | "false";
+  readonly retired?: true;
+  readonly size?: string;
+  /** What it has; default: what it asks for. */
+  readonly capacity?: string;
+  /** Holdfast asked for its class. */
+  readonly ownClass?: true;
+  readonly phase?: "Pending" | "Bound" | "Lost";
+  readonly deleting?: true;
+}
+
 /** What there is of one instance. Everything that is not named is as in a healthy one. */
 export interface InstanceFixture {
   readonly number: number;
@@ -48,12 +62,16 @@ export interface InstanceFixture {
   /** Default: the newest. */
   readonly revision?: string;
   readonly podDeleting?: boolean;
-  readonly volume?:
-    | false
-    | { ownerUid?: string; lastPrimary?: "true" | "false"; retired?: true; size?: string; ownClass?: true };
+  readonly volume?: false | VolumeFixture;
   readonly statefulSet?: false | { image?: string; catalogueVersion?: string };
   readonly pod?: false;
   readonly waiting?: string;
+  /** No node has its Pod. */
+  readonly unscheduled?: true | undefined;
+  /** A container runs in its Pod. */
+  readonly runs?: true;
+  /** Its container has not started yet. */
+  readonly pending?: true;
 }
 
 export const streaming = { role: "replica", state: "running", timeline: 3, replication_state: "streaming" };
@@ -78,7 +96,17 @@ export function leaderEndpoints(leader: string | undefined): Endpoints {
 }
 
 export function podOf(fixture: InstanceFixture): Pod {
-  const { number, patroni = streaming, ready = true, revision = "new", podDeleting, waiting } = fixture;
+  const {
+    number,
+    patroni = streaming,
+    ready = true,
+    revision = "new",
+    podDeleting,
+    waiting,
+    unscheduled,
+    runs,
+    pending = unscheduled,
+  } = fixture;
   const instance = `orders-${number}`;
   return {
     apiVersion: "v1",
@@ -90,12 +118,12 @@ export function podOf(fixture: InstanceFixture): Pod {
       ...(patroni === null ? {} : { annotations: { status: JSON.stringify({ xlog_location: 83886080, ...patroni }) } }),
       ...(podDeleting === true ? { deletionTimestamp: "2026-11-21T10:00:00Z" } : {}),
     },
-    spec: { containers: [{ name: "postgres" }], nodeName: `node-${number}` },
+    spec: { containers: [{ name: "postgres" }], ...(unscheduled === true ? {} : { nodeName: `node-${number}` }) },
     status: {
-      phase: "Running",
+      phase: pending === true ? "Pending" : "Running",
       podIP: `10.0.0.${number}`,
       conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
-      ...(waiting === undefined
+      ...(waiting === undefined && runs === undefined
         ? {}
         : {
             containerStatuses: [
@@ -105,7 +133,7 @@ export function podOf(fixture: InstanceFixture): Pod {
                 restartCount: 0,
                 image: "",
                 imageID: "",
-                state: { waiting: { reason: waiting } },
+                state: waiting === undefined ? { running: {} } : { waiting: { reason: waiting } },
               },
             ],
           }),
@@ -118,7 +146,17 @@ const fieldsV1 = { "f:spec": { "f:storageClassName": {} } };
 
 export function volumeOf({ number, volume }: InstanceFixture): PersistentVolumeClaim {
   const name = `orders-${number}`;
-  const { ownerUid = uid, lastPrimary, retired, size = "1Gi", ownClass } = volume === false ? {} : (volume ?? {});
+  const given: VolumeFixture = volume === false ? {} : (volume ?? {});
+  const {
+    ownerUid = uid,
+    lastPrimary,
+    retired,
+    size = "1Gi",
+    capacity = size,
+    ownClass,
+    phase = "Bound",
+    deleting,
+  } = given;
   return {
     apiVersion: "v1",
     kind: "PersistentVolumeClaim",
@@ -131,9 +169,16 @@ export function volumeOf({ number, volume }: InstanceFixture): PersistentVolumeC
         ...(lastPrimary === undefined ? {} : { [annotations.lastPrimary]: lastPrimary }),
         ...(retired === undefined ? {} : { [annotations.retired]: "2026-11-21" }),
       },
+      ...(deleting === true ? { deletionTimestamp: "2026-11-21T10:00:00Z" } : {}),
       ...(ownClass === true ? { managedFields: [{ manager: "holdfast", operation: "Apply", fieldsV1 }] } : {}),
     },
-    spec: { accessModes: ["ReadWriteOnce"], storageClassName: "standard", resources: { requests: { storage: size } } },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      storageClassName: "standard",
+      resources: { requests: { storage: size } },
+      ...(phase === "Pending" ? {} : { volumeName: `pv-${number}` }),
+    },
+    status: { phase, ...(phase === "Pending" ? {} : { capacity: { storage: capacity } }) },
   };
 }
 

@@ -2,8 +2,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import type { DynamicConfiguration, Json } from "../../src/database/patroni.ts";
+import type { DynamicConfiguration } from "../../src/database/patroni.ts";
 import type { ServerAddress } from "../../src/database/postgres.ts";
+import { isMap, type Json } from "../../src/postgres/json.ts";
 
 /** What the stub answers from; a test may edit all of it. */
 export interface PatroniState {
@@ -15,6 +16,10 @@ export interface PatroniState {
   writes: number;
   /** The answer to the next PATCH, e.g. 409 after a collision. */
   nextPatchStatus: number | undefined;
+  /** What it was asked to do: "POST /restart" with the body. */
+  orders: { readonly order: string; readonly body: Json }[];
+  /** The answer to the next of these: after the source, a status and a sentence. */
+  nextOrderAnswer: readonly [status: number, sentence: string] | undefined;
   /** Called before a request is answered; what it answers with true has no answer at all. */
   swallow: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
 }
@@ -38,12 +43,15 @@ export async function startPatroniStub(): Promise<PatroniStub> {
     },
     writes: 0,
     nextPatchStatus: undefined,
+    orders: [],
+    nextOrderAnswer: undefined,
     swallow: undefined,
   };
   // GET /config answers from what the last HA loop (or any fresh read) saw, not from the store.
   let seen = state.configuration;
   const user = "patroni";
   const password = "rest:secret";
+  const expected = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const send = (status: number, body: Json): void => {
@@ -58,7 +66,6 @@ export async function startPatroniStub(): Promise<PatroniStub> {
       case "GET /config":
         return seen === undefined ? send(502, null) : send(200, seen);
       case "PATCH /config": {
-        const expected = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
         if (request.headers.authorization !== expected) return send(401, null);
         if (request.headers["content-length"] === undefined) return send(411, null);
         const patch = JSON.parse(await text(request)) as DynamicConfiguration;
@@ -74,6 +81,15 @@ export async function startPatroniStub(): Promise<PatroniStub> {
           state.writes++;
         }
         return send(200, patched.configuration);
+      }
+      case "POST /restart":
+      case "POST /switchover": {
+        if (request.headers.authorization !== expected) return send(401, null);
+        if (request.headers["content-length"] === undefined) return send(411, null);
+        state.orders.push({ order: `${request.method} ${request.url}`, body: JSON.parse(await text(request)) as Json });
+        const [status, sentence] = state.nextOrderAnswer ?? [200, "restarted successfully"];
+        response.writeHead(status, { "content-type": "text/html" }).end(sentence);
+        return;
       }
       default:
         return send(404, null);
@@ -131,8 +147,4 @@ function pythonText(value: Json): string {
   if (value === true) return "True";
   if (value === false) return "False";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
-function isMap(value: Json): value is DynamicConfiguration {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

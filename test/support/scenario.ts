@@ -1,18 +1,14 @@
 // A world for one scenario: a namespace of its own on the real API server, the stand-in for nodes and Patroni, PostgreSQL in
 // memory, and operators that run as their own ServiceAccount with the chart's rights and can be stopped or killed.
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import { loadAll } from "js-yaml";
 import { apiCall } from "../../hack/cluster/api-request.ts";
-import { ensureBinaries } from "../../hack/cluster/binaries.ts";
 import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
-import { createSilentProgress } from "../../hack/cluster/progress.ts";
 import { Database, type DatabaseSpec } from "../../src/database/api.ts";
 import { databaseController } from "../../src/database/controller.ts";
 import { patroniConfigKey } from "../../src/database/names.ts";
 import { ObservationMemo } from "../../src/database/observation-memo.ts";
 import type { DynamicConfiguration } from "../../src/database/patroni.ts";
 import type { Facts } from "../../src/database/provision.ts";
+import { StartFailures } from "../../src/database/start-failures.ts";
 import {
   ConfigMap,
   ContestedPaths,
@@ -26,7 +22,6 @@ import {
   type HttpClient,
   type Kind,
   type KubeClient,
-  type KubeObject,
   type LeaseOptions,
   type Ref,
 } from "../../src/runtime/index.ts";
@@ -36,8 +31,10 @@ import { join } from "node:path";
 import { createMetrics } from "../../src/runtime/telemetry/metrics.ts";
 import type { Backoff } from "../../src/runtime/backoff.ts";
 import { auditLogEnd, readCalls, type Call } from "./audit.ts";
+import { renderChart } from "./chart.ts";
 import { FakePostgres } from "./fake-postgres.ts";
 import { watchfulClient } from "./invariants.ts";
+import { watchPods, writesAtRest } from "./invariants-states.ts";
 import { mortalClient } from "./mortal-client.ts";
 import { startStandIn, type StandIn } from "./stand-in.ts";
 
@@ -56,6 +53,12 @@ export interface OperatorOptions {
   readonly server?: string;
   /** Of the lease, where there is one. */
   readonly leaseTimes?: Pick<LeaseOptions, "leaseDurationMs" | "renewDeadlineMs" | "retryPeriodMs">;
+  /** The chart's rights as with `watchNamespaces`: a Role in this namespace alone. The account's first start decides. */
+  readonly namespaced?: boolean;
+  /** Its account lives in another namespace, as an installed operator's does, and outlives this one. */
+  readonly apart?: boolean;
+  /** PostgreSQL major version → image, before the catalogue: as a newer operator may have others. */
+  readonly images?: Readonly<Record<string, string>>;
 }
 
 export interface RunningOperator {
@@ -115,22 +118,34 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
       };
       postgres.cluster(cluster).configuration = config.bootstrap?.dcs ?? {};
     }
-    if (role === "replica") postgres.replicas.add(ip);
-    else postgres.replicas.delete(ip);
+    postgres.joins(ip, role);
+    const pending = postgres.pendingRestart(ip);
+    return pending === undefined ? {} : { pending_restart: true, pending_restart_reason: pending };
   });
+  postgres.world = {
+    switchOver: (cluster, leader, candidate) =>
+      standIn.switchOver(cluster.slice(cluster.indexOf("/") + 1), leader, candidate),
+    memberChanged: () => standIn.lookAgain(),
+  };
   const operators = new Set<RunningOperator>();
+  const disposed = new AbortController();
+  const watching = watchPods(admin, namespace, violations, disposed.signal);
 
   /** One account a scenario, or more, so that the audit log tells operators apart. */
-  async function kubeconfigOf(account: string): Promise<string> {
-    const metadata = { name: account, namespace };
+  async function kubeconfigOf(account: string, namespaced: boolean, apart: boolean): Promise<string> {
+    const metadata = { name: account, namespace: apart ? `${namespace}-operator` : namespace };
+    if (apart) {
+      await admin.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: metadata.namespace } });
+    }
     await admin.create(ServiceAccount, { apiVersion: "v1", kind: "ServiceAccount", metadata });
-    await bindOperator(controlPlane, metadata);
+    await (namespaced ? bindInNamespace : bindOperator)(controlPlane, metadata);
     return controlPlane.serviceAccountKubeconfig(metadata);
   }
 
   /** @returns the path of a kubeconfig for this account, and this address of the API server */
-  async function writeKubeconfig({ account = "holdfast", server }: OperatorOptions): Promise<string> {
-    const known = kubeconfigs.get(account) ?? kubeconfigOf(account);
+  async function writeKubeconfig(options: OperatorOptions): Promise<string> {
+    const { account = "holdfast", server, namespaced = false, apart = false } = options;
+    const known = kubeconfigs.get(account) ?? kubeconfigOf(account, namespaced, apart);
     kubeconfigs.set(account, known);
     const path = join(directory, `${account}-${counter++}.kubeconfig`);
     const text = await known;
@@ -150,8 +165,14 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     database,
     start: async (options = {}) => {
       const wrap = (client: KubeClient): KubeClient =>
-        (options.wrap ?? ((same) => same))(watchfulClient(client, violations));
-      const operator = await startOperator(await writeKubeconfig(options), namespace, postgres, { ...options, wrap });
+        (options.wrap ?? ((same) => same))(watchfulClient(client, admin, violations));
+      const started = await startOperator(await writeKubeconfig(options), namespace, postgres, { ...options, wrap });
+      const ending = <R>(end: () => R): R => (operators.delete(operator), end());
+      const operator = {
+        ...started,
+        stop: () => ending(() => started.stop()),
+        kill: () => ending(() => started.kill()),
+      };
       operators.add(operator);
       return operator;
     },
@@ -177,8 +198,15 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     },
     calls: (user) => readCalls(controlPlane.auditLogPath, namespace, user, auditFrom),
     [Symbol.asyncDispose]: async () => {
+      if (operators.size > 0) {
+        const metrics = [...operators].map((operator) => operator.metrics);
+        const { auditLogPath } = controlPlane;
+        // Where the API server is gone nothing can be said.
+        violations.push(...(await writesAtRest({ client: admin, namespace, auditLogPath, metrics }).catch(() => [])));
+      }
       for (const operator of operators) operator.kill();
-      await standIn.stop();
+      disposed.abort();
+      await Promise.all([standIn.stop(), watching]);
       admin.close();
       await rm(directory, { recursive: true, force: true });
       if (violations.length > 0) throw new Error(`the operator did what it never may: ${violations.join("; ")}`);
@@ -247,10 +275,11 @@ async function startOperator(
   manager.controller({
     ...databaseController({
       operator: {
-        settings: { images: {}, instanceClusterRole: "holdfast-instance" },
+        settings: { images: options.images ?? {}, instanceClusterRole: "holdfast-instance" },
         ports: { postgres: postgres.postgres, patroni: postgres.patroni },
         memo: new ObservationMemo<Facts>({ resyncEveryMs }),
         contested: new ContestedPaths(),
+        startFailures: new StartFailures(),
         now: () => new Date(),
         monotonicMs: () => performance.now(),
       },
@@ -281,7 +310,7 @@ const installed = new Map<string, Promise<void>>();
 /** The chart's ClusterRoles, once for each API server; account and bindings are made for each scenario. */
 function installChart(controlPlane: ControlPlane): Promise<void> {
   const install = async (): Promise<void> => {
-    for (const object of await renderChart()) {
+    for (const object of await defaultChart()) {
       if (object.kind !== "ClusterRole") continue;
       const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${object.metadata.name}?fieldManager=chart&force=true`;
       await apiCall(controlPlane.admin, "PATCH", path, object, { contentType: "application/apply-patch+yaml" });
@@ -297,7 +326,7 @@ async function bindOperator({ admin }: ControlPlane, account: { namespace: strin
   const { namespace, name: user } = account;
   const subjects = [{ kind: "ServiceAccount", ...account }];
   const contentType = "application/apply-patch+yaml";
-  for (const object of await renderChart()) {
+  for (const object of await defaultChart()) {
     if (object.kind === "ClusterRoleBinding") {
       const body = { ...object, metadata: { name: `${object.metadata.name}-${namespace}-${user}` }, subjects };
       const path = `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${body.metadata.name}?fieldManager=chart`;
@@ -313,14 +342,19 @@ async function bindOperator({ admin }: ControlPlane, account: { namespace: strin
   }
 }
 
-let rendered: Promise<KubeObject[]> | undefined;
-
-function renderChart(): Promise<KubeObject[]> {
-  rendered ??= (async () => {
-    const { helm } = await ensureBinaries(["helm"], createSilentProgress());
-    const chart = new URL("../../charts/holdfast", import.meta.url).pathname;
-    const { stdout } = await promisify(execFile)(helm, ["template", "holdfast", chart], { maxBuffer: 16 << 20 });
-    return loadAll(stdout).filter((object) => object !== null) as unknown as KubeObject[];
-  })();
-  return rendered;
+/** The same with `watchNamespaces`: as Helm would install it here, with a Role in this namespace alone. */
+async function bindInNamespace({ admin }: ControlPlane, account: { namespace: string; name: string }): Promise<void> {
+  const { namespace, name } = account;
+  // The scenarios of a control plane share what belongs to no namespace: the release's name keeps it apart.
+  const release = { name: `holdfast-${namespace}`, namespace };
+  const values = [`watchNamespaces={${namespace}}`, `serviceAccount.name=${name}`, "instanceRole.create=false"];
+  for (const object of await renderChart(values, release)) {
+    if (object.apiVersion !== "rbac.authorization.k8s.io/v1") continue;
+    const place = object.metadata.namespace === undefined ? "" : `namespaces/${object.metadata.namespace}/`;
+    const path = `/apis/${object.apiVersion}/${place}${object.kind.toLowerCase()}s/${object.metadata.name}?fieldManager=chart`;
+    await apiCall(admin, "PATCH", path, object, { contentType: "application/apply-patch+yaml" });
+  }
 }
+
+let rendered: ReturnType<typeof renderChart> | undefined;
+const defaultChart = (): ReturnType<typeof renderChart> => (rendered ??= renderChart());

@@ -1,21 +1,29 @@
 // Stands in for what a test API server does not have: scheduler, kubelet, volume provisioner, and the Patroni inside each Pod.
 // It only marks objects as those would (bound volumes, ready Pods, roles, the leader's Endpoints). Everything else is real.
-import { Endpoints, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from "../../src/runtime/kube/kinds.ts";
+import { Endpoints, PersistentVolumeClaim, Pod } from "../../src/runtime/kube/kinds.ts";
 import type { KubeClient } from "../../src/runtime/kube/client.ts";
-import type { Kind, KubeObject } from "../../src/runtime/kube/object.ts";
-import { refTo } from "../../src/runtime/kube/object.ts";
+import type { Kind } from "../../src/runtime/kube/object.ts";
 import { Informer } from "../../src/runtime/kube/informer.ts";
+import { bindVolumes, ensureStorageClass, fieldManager, identity, lackOf } from "./stand-in-volumes.ts";
 
-const fieldManager = "stand-in";
-const storageClassName = "standard";
 const databaseLabel = "holdfast.dev/database";
 const roleLabel = "holdfast.dev/role";
 
 export interface StandIn {
   /** Pods for which this answers true stay pending: a way to hold an instance back. */
   holdBack(test: (pod: Pod) => boolean): void;
-  /** While nobody leads, only the Pod of this name may win; by default the first by name that is there. */
-  preferLeader(pod: string): void;
+  /** While nobody leads, only the Pod of this name may win; by default one that ran before, the first by name. */
+  preferLeader(pod: string | undefined): void;
+  /** Images for which this answers true cannot be pulled. */
+  missImages(test: (image: string) => boolean): void;
+  /** Pods for which this answers with the scheduler's words find no node. */
+  refuseNodes(test: (pod: Pod) => string | undefined): void;
+  /** Volumes for which this answers true are provided by nobody. */
+  withholdVolumes(test: (claim: PersistentVolumeClaim) => boolean): void;
+  /** As Patroni's switchover. Answers why not, if not. */
+  switchOver(database: string, leader: string, candidate: string): Promise<string | undefined>;
+  /** What members say of themselves has changed. */
+  lookAgain(): void;
   /** Names the leader of a database, as the Endpoints do. */
   leaderOf(namespace: string, database: string): Promise<string | undefined>;
   stop(): Promise<void>;
@@ -28,17 +36,27 @@ export interface Member {
   readonly role: "primary" | "replica";
 }
 
+/** What Patroni writes of a member beside its role, e.g. that it waits for a restart. */
+export type MemberWords = Readonly<Record<string, unknown>>;
+
 /** Acts on all Pods and volumes of one namespace until stopped. */
 export async function startStandIn(
   client: KubeClient,
   namespace: string,
-  onMember: (member: Member) => void | Promise<void> = () => undefined,
+  onMember: (member: Member) => Promise<MemberWords> = async () => ({}),
 ): Promise<StandIn> {
   const stopped = new AbortController();
   const state = {
     held: undefined as ((pod: Pod) => boolean) | undefined,
     holds: false,
     preferred: undefined as string | undefined,
+    imageIsMissing: (_image: string): boolean => false,
+    findsNoNode: (_pod: Pod): string | undefined => undefined,
+    isWithheld: (_claim: PersistentVolumeClaim): boolean => false,
+    /** Database → the Pod that leads it, this very one. */
+    leading: new Map<string, { readonly name: string; readonly uid: string }>(),
+    /** The uids of Pods that Patroni has run in. */
+    members: new Set<string>(),
     ips: new Map<string, string>(),
     next: 1,
   };
@@ -53,8 +71,7 @@ export async function startStandIn(
       changed = Promise.withResolvers();
       let failed = false;
       try {
-        await bindVolumes(client, namespace);
-        await runPods();
+        await runPods(await bindVolumes(client, namespace, state.isWithheld));
       } catch {
         // The API server may be restarting or an object may have changed under us: the next round sees the world as it is.
         failed = true;
@@ -70,19 +87,69 @@ export async function startStandIn(
     return informer.run(stopped.signal);
   }
 
-  async function runPods(): Promise<void> {
+  async function runPods(claims: readonly PersistentVolumeClaim[]): Promise<void> {
     const living = (await client.list(Pod, { namespace, labels: databaseLabel })).items.filter(
       (pod) => pod.metadata.deletionTimestamp === undefined,
     );
-    const pods = living.filter((pod) => state.held?.(pod) !== true);
-    state.holds = pods.length < living.length;
-    for (const pod of pods) await start(pod);
-    for (const database of new Set(pods.map((pod) => pod.metadata.labels?.[databaseLabel] ?? ""))) {
-      await electAndMark(
-        database,
-        pods.filter((pod) => pod.metadata.labels?.[databaseLabel] === database),
-      );
+    const pods: Pod[] = [];
+    state.holds = false;
+    for (const pod of living) {
+      const obstacle = obstacleOf(pod, claims);
+      if (state.held?.(pod) === true) state.holds = true;
+      else if (obstacle === undefined) pods.push(pod);
+      else await waits(pod, obstacle);
     }
+    for (const pod of pods) await start(pod);
+    for (const database of new Set(living.map((pod) => pod.metadata.labels?.[databaseLabel] ?? ""))) {
+      const of = (pod: Pod): boolean => pod.metadata.labels?.[databaseLabel] === database;
+      await electAndMark(database, pods.filter(of), living.filter(of));
+    }
+  }
+
+  /** Scheduler's and kubelet's part: why it does not start, as status. */
+  function obstacleOf(pod: Pod, claims: readonly PersistentVolumeClaim[]): Pod["status"] | undefined {
+    const now = new Date().toISOString().replace(/\.\d+/, "");
+    const condition = (type: string, status: string, more: object = {}) => ({
+      type,
+      status,
+      lastTransitionTime: now,
+      ...more,
+    });
+    const noNode = state.findsNoNode(pod) ?? lackOf(pod, claims);
+    if (noNode !== undefined) {
+      const why = { reason: "Unschedulable", message: noNode };
+      return { phase: "Pending", conditions: [condition("PodScheduled", "False", why)] };
+    }
+    const [container] = pod.spec?.containers ?? [];
+    if (container === undefined || !state.imageIsMissing(container.image ?? "")) return undefined;
+    const waiting = {
+      reason: "ErrImagePull",
+      message: `failed to pull and unpack image "${container.image}": not found`,
+    };
+    return {
+      phase: "Pending",
+      conditions: [condition("PodScheduled", "True"), condition("Ready", "False", { reason: "ContainersNotReady" })],
+      containerStatuses: [
+        {
+          name: container.name,
+          ready: false,
+          restartCount: 0,
+          image: container.image ?? "",
+          imageID: "",
+          state: { waiting },
+        },
+      ],
+    };
+  }
+
+  async function waits(pod: Pod, status: Pod["status"]): Promise<void> {
+    const words = (it: Pod["status"]): string =>
+      JSON.stringify([
+        it?.conditions?.map(({ type, message }) => [type, message]).toSorted(),
+        it?.containerStatuses?.map((container) => container.state?.waiting?.reason),
+      ]);
+    if (words(pod.status) === words(status)) return;
+    await client.applyStatus(Pod, identity(pod, { status: { ...status } }), { fieldManager, signal: stopped.signal });
   }
 
   /** Kubelet's part: an address, running, ready. */
@@ -102,6 +169,16 @@ export async function startStandIn(
             { type: "Ready", status: "True", lastTransitionTime: now },
             { type: "ContainersReady", status: "True", lastTransitionTime: now },
           ],
+          containerStatuses: (pod.spec?.containers ?? []).map(({ name, image = "" }) => {
+            return {
+              name,
+              image,
+              imageID: image,
+              ready: true,
+              restartCount: 0,
+              state: { running: { startedAt: now } },
+            };
+          }),
         },
       }),
       { fieldManager, signal: stopped.signal },
@@ -119,55 +196,90 @@ export async function startStandIn(
   }
 
   /** Patroni's part: one leader, named by the Endpoints; roles and replication state on the Pods. */
-  async function electAndMark(database: string, pods: Pod[]): Promise<void> {
+  async function electAndMark(database: string, pods: readonly Pod[], living: readonly Pod[]): Promise<void> {
     const endpoints = await client.get(Endpoints, { namespace, name: database });
-    const timeline = Number(endpoints?.metadata.annotations?.["timeline"] ?? "0");
-    const leader = pods.find((pod) => pod.metadata.name === endpoints?.metadata.annotations?.["leader"]);
-    const candidates = pods.filter(({ metadata }) => (state.preferred ?? metadata.name) === metadata.name);
-    const chosen = leader ?? candidates.toSorted((a, b) => a.metadata.name.localeCompare(b.metadata.name))[0];
-    if (chosen === undefined) return;
-    const currentTimeline = leader === undefined ? timeline + 1 : timeline;
-    if (leader === undefined) {
-      await client.apply(
-        Endpoints,
-        {
-          apiVersion: "v1",
-          kind: "Endpoints",
-          metadata: {
-            name: database,
-            namespace,
-            labels: { [databaseLabel]: database },
-            annotations: { leader: chosen.metadata.name, timeline: String(currentTimeline) },
-          },
-          subsets: [
-            { addresses: [{ ip: addressOf(chosen) }], ports: [{ name: "postgresql", port: 5432, protocol: "TCP" }] },
-          ],
-        },
-        { fieldManager, signal: stopped.signal },
-      );
-      await client.apply(
-        Endpoints,
-        {
-          apiVersion: "v1",
-          kind: "Endpoints",
-          metadata: {
-            name: `${database}-config`,
-            namespace,
-            labels: { [databaseLabel]: database },
-            annotations: { initialize: "7000000000000000001" },
-          },
-        },
-        { fieldManager, signal: stopped.signal },
-      );
+    const { leader: holder, timeline = "0" } = endpoints?.metadata.annotations ?? {};
+    const known = state.leading.get(database);
+    // One that comes back has given the key up when it went.
+    const cameBack = ({ metadata }: Pod): boolean => known?.name === metadata.name && known.uid !== metadata.uid;
+    const leader = pods.find((pod) => pod.metadata.name === holder && !cameBack(pod));
+    const [chosen = leader] = leader === undefined ? candidatesOf(pods) : [];
+    if (chosen === undefined) {
+      if (holder !== undefined && !living.some((pod) => pod.metadata.name === holder && !cameBack(pod))) {
+        const remove = { op: "remove", path: "/metadata/annotations/leader" } as const;
+        await client.patch(Endpoints, { namespace, name: database }, [remove], { signal: stopped.signal });
+      }
+      return;
     }
-    for (const pod of pods) {
+    const currentTimeline = leader === undefined ? Number(timeline) + 1 : Number(timeline);
+    if (leader === undefined) await lead(database, chosen, currentTimeline);
+    state.leading.set(database, { name: chosen.metadata.name, uid: chosen.metadata.uid ?? "" });
+    // The leader first: what a replica starts with can depend on it.
+    for (const pod of [chosen, ...pods.filter((other) => other !== chosen)]) {
       const role = pod === chosen ? "primary" : "replica";
-      await onMember({ ip: addressOf(pod), database, role });
-      await mark(pod, role, currentTimeline);
+      const words = await onMember({ ip: addressOf(pod), database, role });
+      await mark(pod, role, currentTimeline, words);
+      state.members.add(pod.metadata.uid ?? "");
     }
   }
 
-  async function mark(pod: Pod, role: "primary" | "replica", timeline: number): Promise<void> {
+  /** Who may win an election, the likeliest first. */
+  function candidatesOf(pods: readonly Pod[]): Pod[] {
+    const ran = (pod: Pod): number => Number(state.members.has(pod.metadata.uid ?? ""));
+    return pods
+      .filter(({ metadata }) => (state.preferred ?? metadata.name) === metadata.name)
+      .toSorted((a, b) => ran(b) - ran(a) || a.metadata.name.localeCompare(b.metadata.name));
+  }
+
+  async function lead(database: string, pod: Pod, timeline: number): Promise<void> {
+    await client.apply(
+      Endpoints,
+      {
+        apiVersion: "v1",
+        kind: "Endpoints",
+        metadata: {
+          name: database,
+          namespace,
+          labels: { [databaseLabel]: database },
+          annotations: { leader: pod.metadata.name, timeline: String(timeline) },
+        },
+        subsets: [
+          { addresses: [{ ip: addressOf(pod) }], ports: [{ name: "postgresql", port: 5432, protocol: "TCP" }] },
+        ],
+      },
+      { fieldManager, signal: stopped.signal },
+    );
+    await client.apply(
+      Endpoints,
+      {
+        apiVersion: "v1",
+        kind: "Endpoints",
+        metadata: {
+          name: `${database}-config`,
+          namespace,
+          labels: { [databaseLabel]: database },
+          annotations: { initialize: "7000000000000000001" },
+        },
+      },
+      { fieldManager, signal: stopped.signal },
+    );
+  }
+
+  async function switchOver(database: string, leader: string, candidate: string): Promise<string | undefined> {
+    const endpoints = await client.get(Endpoints, { namespace, name: database });
+    const { leader: holder, timeline = "0" } = endpoints?.metadata.annotations ?? {};
+    if (holder !== leader) return "leader name does not match";
+    const pod = await client.get(Pod, { namespace, name: candidate });
+    if (pod === undefined) return "candidate does not exists";
+    if (!state.members.has(pod.metadata.uid ?? "")) {
+      return "switchover is not possible: no good candidates have been found";
+    }
+    await lead(database, pod, Number(timeline) + 1);
+    changed.resolve();
+    return undefined;
+  }
+
+  async function mark(pod: Pod, role: "primary" | "replica", timeline: number, words: MemberWords): Promise<void> {
     const status = JSON.stringify({
       conn_url: `postgres://${addressOf(pod)}:5432/postgres`,
       api_url: `http://${addressOf(pod)}:8008/patroni`,
@@ -177,6 +289,7 @@ export async function startStandIn(
       xlog_location: 67108864,
       timeline,
       ...(role === "replica" ? { replication_state: "streaming" } : {}),
+      ...words,
     });
     const { labels, annotations } = pod.metadata;
     if (labels?.[roleLabel] === role && annotations?.["status"] === status) return;
@@ -195,6 +308,20 @@ export async function startStandIn(
       state.preferred = pod;
       changed.resolve();
     },
+    missImages: (test) => {
+      state.imageIsMissing = test;
+      changed.resolve();
+    },
+    refuseNodes: (test) => {
+      state.findsNoNode = test;
+      changed.resolve();
+    },
+    withholdVolumes: (test) => {
+      state.isWithheld = test;
+      changed.resolve();
+    },
+    switchOver,
+    lookAgain: () => changed.resolve(),
     leaderOf: async (inNamespace, database) =>
       (await client.get(Endpoints, { namespace: inNamespace, name: database }))?.metadata.annotations?.["leader"],
     stop: async () => {
@@ -208,58 +335,3 @@ export async function startStandIn(
 /** Between two looks. */
 const minimumMs = 20;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The body of an apply: who is meant (uid included, so that no namesake is made), and nothing else of the object. */
-function identity<T extends KubeObject>(object: T, fields: { metadata?: object; status?: object }): T {
-  const { namespace, name, uid } = object.metadata;
-  const { apiVersion, kind } = object;
-  return { apiVersion, kind, ...fields, metadata: { ...fields.metadata, namespace, name, uid } } as unknown as T;
-}
-
-async function ensureStorageClass(client: KubeClient): Promise<void> {
-  await client.apply(
-    StorageClass,
-    {
-      apiVersion: "storage.k8s.io/v1",
-      kind: "StorageClass",
-      metadata: { name: storageClassName, annotations: { "storageclass.kubernetes.io/is-default-class": "true" } },
-      provisioner: "holdfast.dev/stand-in",
-      reclaimPolicy: "Delete",
-      volumeBindingMode: "Immediate",
-      allowVolumeExpansion: true,
-    },
-    { fieldManager },
-  );
-}
-
-/** The provisioner's part: a volume for each claim; the real controller binds the two. Volumes of deleted claims go. */
-async function bindVolumes(client: KubeClient, namespace: string): Promise<void> {
-  const claims = (await client.list(PersistentVolumeClaim, { namespace })).items;
-  const wanted = new Map(claims.map((claim) => [`${namespace}-${claim.metadata.uid}`, claim]));
-  for (const [name, claim] of wanted) {
-    if (claim.spec?.volumeName !== undefined || claim.status?.phase === "Bound") continue;
-    const { apiVersion, kind } = claim;
-    await client.apply(
-      PersistentVolume,
-      {
-        apiVersion: "v1",
-        kind: "PersistentVolume",
-        metadata: { name, labels: { "stand-in": namespace } },
-        spec: {
-          capacity: { storage: claim.spec?.resources?.requests?.["storage"] ?? "1Gi" },
-          accessModes: ["ReadWriteOnce"],
-          persistentVolumeReclaimPolicy: "Retain",
-          storageClassName: claim.spec?.storageClassName ?? storageClassName,
-          claimRef: { apiVersion, kind, ...refTo(claim), uid: claim.metadata.uid ?? "" },
-          hostPath: { path: `/tmp/never-mounted/${name}` },
-        },
-      },
-      { fieldManager },
-    );
-  }
-  const volumes = (await client.list(PersistentVolume, { labels: `stand-in=${namespace}` })).items;
-  for (const volume of volumes) {
-    if (wanted.has(volume.metadata.name)) continue;
-    await client.delete(PersistentVolume, refTo(volume), { uid: volume.metadata.uid ?? "" });
-  }
-}

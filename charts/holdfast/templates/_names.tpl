@@ -7,6 +7,11 @@
 {{ .Values.serviceAccount.name | default (include "holdfast.name" .) }}
 {{- end }}
 
+{{/* prometheus-operator makes it the job label of what it scrapes there. */}}
+{{- define "holdfast.metricsService" -}}
+{{ include "holdfast.name" . }}-metrics
+{{- end }}
+
 {{- define "holdfast.image" -}}
 {{ .Values.image.repository }}{{ if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}

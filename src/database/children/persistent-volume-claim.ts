@@ -12,23 +12,29 @@ export const persistentVolumeClaims = {
   // Foreground deletion of the Database would take what it owns.
   ownership: "annotation",
   desired: ({ name, namespace, instances }) =>
-    instances.map((instance) => ({
-      apiVersion: "v1",
-      kind: "PersistentVolumeClaim",
-      metadata: {
-        name: instance.name,
-        namespace,
-        labels: instanceLabels(name, instance.name),
-        // Absent where none was ever set: such a mark cannot be missed (resolve.ts). "false" where one is: it may have been set
-        // by the deletion of an earlier Database, or by hand, and leaving it out would not take it away.
-        ...(instance.lastPrimary || instance.marked === true
-          ? { annotations: { [annotations.lastPrimary]: String(instance.lastPrimary) } }
-          : {}),
-      },
-      spec: {
-        accessModes: ["ReadWriteOnce"],
-        resources: { requests: { storage: instance.volume.size } },
-        ...(instance.volume.storageClass === undefined ? {} : { storageClassName: instance.volume.storageClass }),
-      },
-    })),
+    instances.flatMap(({ volume, ...instance }) =>
+      volume === undefined
+        ? []
+        : [
+            {
+              apiVersion: "v1" as const,
+              kind: "PersistentVolumeClaim" as const,
+              metadata: {
+                name: instance.name,
+                namespace,
+                labels: instanceLabels(name, instance.name),
+                // Absent where none was ever set: such a mark cannot be missed (resolve.ts). "false" where one is: it may have
+                // been set by the deletion of an earlier Database, or by hand, and leaving it out would not take it away.
+                ...(instance.lastPrimary || instance.marked === true
+                  ? { annotations: { [annotations.lastPrimary]: String(instance.lastPrimary) } }
+                  : {}),
+              },
+              spec: {
+                accessModes: ["ReadWriteOnce"],
+                resources: { requests: { storage: volume.size } },
+                ...(volume.storageClass === undefined ? {} : { storageClassName: volume.storageClass }),
+              },
+            },
+          ],
+    ),
 } as const satisfies Child<ResolvedDatabase, PersistentVolumeClaim>;

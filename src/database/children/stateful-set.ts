@@ -9,7 +9,9 @@ export const statefulSets = {
   kind: StatefulSet,
   prune: "never",
   // A Pod that starts before one of these exists would fail, or find rights and leader key missing.
-  needs: ["internalSecret", "configMap", "serviceAccount", "roleBinding", "patroniServices", "persistentVolumeClaims"],
+  needs: ["internalSecret", "configMap", "serviceAccount", "roleBinding", "patroniServices"],
+  // Its own volume, and no other instance's: one that cannot be made must not keep the others from what is declared.
+  needsNamesake: "persistentVolumeClaims",
   desired: (database) =>
     database.instances.map(({ name: instance }) => ({
       apiVersion: "apps/v1",

@@ -62,6 +62,14 @@ export interface DeleteOptions extends CallOptions {
   readonly gracePeriodSeconds?: number;
 }
 
+export interface PodLogOptions extends CallOptions {
+  readonly container: string;
+  /** The last lines alone. */
+  readonly tailLines?: number;
+  /** Of these lines the first bytes alone: what is longer loses its end. */
+  readonly limitBytes?: number;
+}
+
 /**
  * The API server. Every method rejects with `ApiError` (status 0 when no answer came) and honours `signal`.
  * Bodies and answers are plain JSON: no field is dropped, added or converted.
@@ -73,6 +81,8 @@ export interface KubeClient {
   list<T extends KubeObject>(kind: Kind<T>, options?: ListOptions): Promise<ObjectList<T>>;
   /** One connection: ends when the server ends it, throws when it breaks. `watch.ts` makes it last. */
   watch<T extends KubeObject>(kind: Kind<T>, options: WatchCallOptions): AsyncIterable<WatchFrame<T>>;
+  /** What a container of a Pod has written, as its node hands it out. Plain text, in whatever form the container writes. */
+  podLog(pod: Ref, options: PodLogOptions): Promise<string>;
   create<T extends KubeObject>(kind: Kind<T>, body: T, options?: CreateOptions): Promise<T>;
   /** Server-side apply of exactly the fields in `body`. With `metadata.uid` set it never creates another object. */
   apply<T extends KubeObject>(kind: Kind<T>, body: T, options: ApplyOptions): Promise<T>;

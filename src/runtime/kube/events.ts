@@ -60,6 +60,8 @@ export interface KubeEvent extends KubeObject {
   note: string;
   type: "Normal" | "Warning";
   series?: { count: number; lastObservedTime: string };
+  /** When it happened last, of those who still write Events as they were before this API. */
+  deprecatedLastTimestamp?: string;
 }
 
 export const KubeEvent = defineKind<KubeEvent>({

@@ -10,6 +10,7 @@ import type {
 } from "./client.ts";
 import { isConflict, isNotFound, ApiError } from "./errors.ts";
 import { FrameDecoder } from "./frames.ts";
+import { Pod } from "./kinds.ts";
 import { apiVersionOf, type Kind, type KubeObject, resourcePath, refTo, type Subresource } from "./object.ts";
 import { createTransport, type TransportOptions, type WireRequest } from "./transport.ts";
 
@@ -112,6 +113,13 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         answer.destroy();
       }
       signal?.throwIfAborted();
+    },
+
+    async podLog(pod, { signal, ...options }) {
+      // A log is plain text, and why there is none is JSON.
+      const path = `${resourcePath(Pod, pod)}/log${query({ ...options })}`;
+      const body = await transport.call({ method: "GET", path, accept: "application/json, */*", signal });
+      return body.toString("utf8");
     },
 
     async create(kind, body, { fieldManager, signal } = {}) {

@@ -22,6 +22,7 @@ export function rememberingClient(
     get: (kind, ref, options) => client.get(kind, ref, options),
     list: (kind, options) => client.list(kind, options),
     watch: (kind, options) => client.watch(kind, options),
+    podLog: (pod, options) => client.podLog(pod, options),
     create: async (kind, body, options) => remember(kind, await client.create(kind, body, options), "created"),
     apply: async (kind, body, options) => remember(kind, await client.apply(kind, body, options), "changed"),
     applyStatus: async (kind, body, options) =>

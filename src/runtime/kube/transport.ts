@@ -33,6 +33,8 @@ export interface WireRequest {
   /** With the query. */
   readonly path: string;
   readonly contentType?: string;
+  /** Default: JSON. */
+  readonly accept?: string;
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -159,7 +161,11 @@ async function accessFor(request: WireRequest, connection: Connection, refresh =
 }
 
 function headersOf(request: WireRequest, access: Access, userAgent: string): http.OutgoingHttpHeaders {
-  const headers: http.OutgoingHttpHeaders = { Accept: "application/json", "User-Agent": userAgent, ...access.headers };
+  const headers: http.OutgoingHttpHeaders = {
+    Accept: request.accept ?? "application/json",
+    "User-Agent": userAgent,
+    ...access.headers,
+  };
   if (request.body !== undefined) {
     headers["Content-Type"] = request.contentType ?? "application/json";
     headers["Content-Length"] = Buffer.byteLength(request.body);

@@ -8,6 +8,7 @@ import type {
   KubeClient,
   ListOptions,
   ObjectList,
+  PodLogOptions,
   WatchCallOptions,
   WatchFrame,
 } from "../kube/client.ts";
@@ -41,6 +42,10 @@ export class BoundClient implements KubeClient {
 
   watch<T extends KubeObject>(kind: Kind<T>, options: WatchCallOptions): AsyncIterable<WatchFrame<T>> {
     return this.#client.watch(kind, this.#bound(options));
+  }
+
+  podLog(pod: Ref, options: PodLogOptions): Promise<string> {
+    return this.#client.podLog(pod, this.#bound(options));
   }
 
   create<T extends KubeObject>(kind: Kind<T>, body: T, options?: CreateOptions): Promise<T> {

@@ -6,7 +6,7 @@ import type { EventRecorder } from "../kube/events.ts";
 import { keyOf, refOf, refTo, type Kind, type KubeObject, type Ref } from "../kube/object.ts";
 import type { Cache, Delta } from "../kube/store.ts";
 import type { Log } from "../telemetry/log.ts";
-import type { ControllerMetrics } from "../telemetry/metrics.ts";
+import type { ControllerMetrics, Metrics } from "../telemetry/metrics.ts";
 import { OwnWrites } from "./own-writes.ts";
 import { createPasses, type PassOptions } from "./pass.ts";
 import { priorities, WorkQueue, type Next, type QueueState, type Turn } from "./queue.ts";
@@ -26,6 +26,13 @@ export interface ControllerOptions<T extends KubeObject, V> extends Watches<T>, 
   readonly concurrency?: number;
   /** Default 1 s … 5 min, factor 2, jitter 0.2. */
   readonly backoff?: Backoff;
+  /** Called once, when the controller starts, thus in the process that leads: for metrics of its own. */
+  readonly measure?: (world: MeasuredWorld) => void;
+}
+
+/** What a controller's own metrics are read from. */
+export interface MeasuredWorld extends Pick<ControllerWorld, "cache" | "subscribe"> {
+  readonly metrics: Pick<Metrics, "series">;
 }
 
 /** What a controller stands on; the manager gives it. */

@@ -191,7 +191,10 @@ export function createManager(options: ManagerOptions): Manager {
       for (const wake of wakes(controller)) informers.watch(wake.kind, wake.options);
       let running: RunningController | undefined;
       const own = metrics.controller(controller.name, controller.concurrency ?? 1, () => running?.state());
-      starts.push((world) => (running = startController(controller, { ...world, metrics: own })));
+      starts.push((world) => {
+        controller.measure?.({ ...world, metrics });
+        return (running = startController(controller, { ...world, metrics: own }));
+      });
     },
     run,
   };

@@ -11,6 +11,7 @@ import { patchGuarded } from "./guarded-patch.ts";
 import { immutableFields, isImmutable } from "./immutable.ts";
 import { intentOf } from "./intent.ts";
 import { managersOf } from "./managers.ts";
+import { marksPatch } from "./marks.ts";
 import { claim, stamp, type Marks, type Owner, type Ownership } from "./ownership.ts";
 import { lookUp, parsePath, pointerTo } from "./paths.ts";
 
@@ -156,21 +157,14 @@ async function keepMarks<T extends KubeObject>(
   { fieldManager }: ApplyConfig,
   context: ApplyContext,
 ): Promise<Change<T>> {
-  const lacking = (["labels", "annotations"] as const).flatMap((field) =>
+  const paths = (["labels", "annotations"] as const).flatMap((field) =>
     Object.entries(wanted[field] ?? {})
       .filter(([name, value]) => live.metadata[field]?.[name] !== value)
-      .map(([name, value]) => ({ field, name, value })),
+      .map(([name]) => `metadata.${field}[${name}]`),
   );
-  if (lacking.length === 0) return unchanged<T>(live);
-  const absent = new Set(lacking.map(({ field }) => field).filter((field) => live.metadata[field] === undefined));
-  const patch = [
-    ...[...absent].map((field) => ({ op: "add", path: pointerTo(["metadata", field]), value: {} }) as const),
-    ...lacking.map(
-      ({ field, name, value }) => ({ op: "add", path: pointerTo(["metadata", field, name]), value }) as const,
-    ),
-  ];
+  if (paths.length === 0) return unchanged<T>(live);
+  const patch = marksPatch(live, wanted);
   const object = await patchGuarded(context.client, kind, live, patch, { fieldManager, signal: context.signal });
-  const paths = lacking.map(({ field, name }) => `metadata.${field}[${name}]`);
   tell(owner, kind, object, "Updated", `: ${summary(paths)}`, context);
   return { result: "updated", object: object as Applied<T>, paths };
 }
@@ -218,7 +212,9 @@ async function recreate<T extends KubeObject>(
   const propagation = handling.onImmutable === "recreate-orphaning" ? "Orphan" : "Background";
   await client.delete(kind, refTo(live), { uid: live.metadata.uid!, propagation, signal });
   if ((await client.get(kind, refTo(live), { signal })) !== undefined) {
-    throw new RetryAfterError(`${nameOf(kind, live)} is deleted to be created again, and not yet gone`, goneAfterMs);
+    throw new RetryAfterError(`${nameOf(kind, live)} is deleted to be created again, and not yet gone`, goneAfterMs, {
+      reason: "WaitingForDeletion",
+    });
   }
   const object = await writeNew(intent, kind, handling, config, context);
   tell(owner, kind, object, "Recreated", ": an immutable field has changed", context);
@@ -243,6 +239,7 @@ function requireOurs(live: Readonly<KubeObject>, kind: Kind, owner: Owner, marks
     throw new RetryAfterError(
       `${nameOf(kind, live)} is being deleted and is created again when it is gone`,
       goneAfterMs,
+      { reason: "WaitingForDeletion" },
     );
   }
 }

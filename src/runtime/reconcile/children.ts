@@ -1,7 +1,7 @@
 // Child reconcilers as data, and the one loop that brings them about: desired → stamp → diff → apply | skip → prune.
 import { keyOf, refTo, resourceName, type Key, type Kind, type KubeObject } from "../kube/object.ts";
 import { apply, type Applied, type ApplyConfig, type ApplyContext, type Change, type Handling } from "./apply.ts";
-import { hasLabels, type Owner } from "./ownership.ts";
+import { claim, hasLabels, type Owner } from "./ownership.ts";
 
 export type { Applied, ApplyConfig, ApplyContext, Handling } from "./apply.ts";
 export type { Owner } from "./ownership.ts";
@@ -15,6 +15,8 @@ export interface Child<P, T extends KubeObject> extends Handling {
   readonly prune?: "owned" | "never";
   /** Names of children, further up, without which this one is not tried in the same pass. */
   readonly needs?: readonly string[];
+  /** The name of a child, further up: each object is tried only where that child's object of the same name is there, and ours. */
+  readonly needsNamesake?: string;
 }
 
 // `any` is the only bound that keeps each child's own T.
@@ -22,7 +24,7 @@ export interface Child<P, T extends KubeObject> extends Handling {
 export type Children<P> = Readonly<Record<string, Child<P, any>>>;
 
 type KindOf<C> = C extends { readonly kind: Kind<infer T> } ? T : never;
-/** What `applyChildren` answers: for each child its live objects. A child that failed or was not tried is absent. */
+/** What `applyChildren` answers: for each child its live objects. One of which an object failed or was not tried is absent. */
 export type AppliedChildren<C> = { readonly [Name in keyof C]?: readonly Applied<KindOf<C[Name]>>[] };
 
 /** One for each object that failed, or one for a child whose `desired` threw or whose pruning failed. */
@@ -48,9 +50,9 @@ export interface ApplyResult<C> {
 
 /**
  * Applies each child in order, the objects of one child side by side, then prunes. A failure is recorded and stops only the
- * children that need the failed one. Prune deletes from the cache's view, with the uid as precondition, what our owner controls,
- * what carries our labels, and what no child of its kind desires; never while the owner is being deleted, and not the kind of a
- * child that is never pruned, was not tried, or whose `desired` threw: then it is unknown what is desired.
+ * children, or the namesakes, that need what failed. Prune deletes from the cache's view, with the uid as precondition, what our
+ * owner controls, what carries our labels, and what no child of its kind desires; never while the owner is being deleted, and
+ * not the kind of a child that is never pruned, was not tried, or whose `desired` threw: then it is unknown what is desired.
  * @throws the signal's reason when aborted; Error when `needs` names no child further up.
  */
 export async function applyChildren<P, const C extends Children<P>>(
@@ -68,7 +70,7 @@ export async function applyChildren<P, const C extends Children<P>>(
 
   for (const [name, child] of Object.entries(children)) {
     context.signal.throwIfAborted();
-    const plan: Plan = { name, child, desired: undefined };
+    const plan: Plan = { name, child, desired: undefined, written: new Set() };
     plans.push(plan);
     if ((child.needs ?? []).some((need) => applied[need] === undefined)) continue;
     try {
@@ -77,8 +79,12 @@ export async function applyChildren<P, const C extends Children<P>>(
       failures.push({ child: name, error: asError(error) });
       continue;
     }
+    const needed = plans.find((earlier) => earlier.name === child.needsNamesake);
+    const possible = plan.desired.filter(
+      (object) => needed === undefined || hasNamesake(object, needed, owner, config, context),
+    );
     const outcomes = await Promise.allSettled(
-      plan.desired.map((object) => apply<KubeObject>(object, child.kind, owner, child, config, context)),
+      possible.map((object) => apply<KubeObject>(object, child.kind, owner, child, config, context)),
     );
     const objects: Applied<KubeObject>[] = [];
     for (const outcome of outcomes) {
@@ -88,6 +94,7 @@ export async function applyChildren<P, const C extends Children<P>>(
       }
       const { result, object, paths } = outcome.value;
       objects.push(object);
+      plan.written.add(keyOf(refTo(object)));
       if (result !== "unchanged") {
         changes.push({ child: name, kind: child.kind, key: keyOf(refTo(object)), result, paths });
       }
@@ -115,6 +122,8 @@ interface Plan {
   readonly child: Child<never, any>;
   /** Absent until it was asked for and answered. */
   desired: readonly KubeObject[] | undefined;
+  /** Of which the API server holds what is desired. */
+  readonly written: Set<Key>;
 }
 
 function desiredOf<P>(child: Child<P, any>, parent: P): readonly KubeObject[] {
@@ -123,6 +132,20 @@ function desiredOf<P>(child: Child<P, any>, parent: P): readonly KubeObject[] {
   const twice = keys.find((key, index) => keys.indexOf(key) < index);
   if (twice !== undefined) throw new Error(`${child.kind.kind} ${twice} is desired twice`);
   return desired;
+}
+
+/** Written in this pass, or ours already, though it may have failed to change. */
+function hasNamesake(
+  object: KubeObject,
+  { child, written }: Plan,
+  owner: Owner,
+  config: ApplyConfig,
+  { cache }: ApplyContext,
+): boolean {
+  const ref = refTo(object);
+  if (written.has(keyOf(ref))) return true;
+  const namesake: Readonly<KubeObject> | undefined = cache.get(child.kind, ref);
+  return namesake !== undefined && claim(namesake, owner, config) === "ours";
 }
 
 /** Children of the same kind share one answer: what one of them does not desire may be the other's. */
@@ -162,8 +185,8 @@ async function remove(
 
 function refuseUnknownNeeds(children: Children<never>): void {
   const seen = new Set<string>();
-  for (const [name, { needs = [] }] of Object.entries(children)) {
-    const unknown = needs.find((need) => !seen.has(need));
+  for (const [name, { needs = [], needsNamesake }] of Object.entries(children)) {
+    const unknown = [needs, needsNamesake ?? []].flat().find((need) => !seen.has(need));
     if (unknown !== undefined) throw new Error(`Child ${name} needs ${unknown}, which is not a child before it`);
     seen.add(name);
   }

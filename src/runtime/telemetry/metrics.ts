@@ -26,8 +26,21 @@ export interface QueueView {
   readonly runningMs: readonly number[];
 }
 
+/** A metric whose series are read when it is scraped: exactly those that are there then. */
+export interface Series<L extends string> {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "gauge" | "counter";
+  readonly labels: readonly L[];
+}
+
+/** One series and its value now. */
+export type Sample<L extends string> = readonly [labels: Readonly<Record<L, string>>, value: number];
+
 export interface Metrics {
   readonly registry: Registry;
+  /** Registers a metric of the user's own. `read` is called at each scrape, so it must be quick. */
+  readonly series: <L extends string>(metric: Series<L>, read: () => Iterable<Sample<L>>) => void;
   /** Registers a controller: every series exists, at 0, from then on. `queue` is undefined until it runs. */
   readonly controller: (name: string, concurrency: number, queue: () => QueueView | undefined) => ControllerMetrics;
   /** 1 while this process leads. */
@@ -146,6 +159,22 @@ export function createMetrics(options: { process?: boolean } = {}): Metrics {
 
   return {
     registry,
+    series({ name, help, type, labels }, read) {
+      const options = { name, help, labelNames: [...labels], registers };
+      if (type === "gauge") {
+        const collect = (): void => {
+          made.reset();
+          for (const [of, value] of read()) made.set(of, value);
+        };
+        const made = new Gauge({ ...options, collect });
+      } else {
+        const collect = (): void => {
+          made.reset();
+          for (const [of, value] of read()) made.inc(of, value);
+        };
+        const made = new Counter({ ...options, collect });
+      }
+    },
     controller(name, concurrency, queue) {
       controllers.set(name, { concurrency, queue, priorities: new Set([0]) });
       const controller = { controller: name };

@@ -154,6 +154,25 @@ describe("what is sent", () => {
 });
 
 describe("answers", () => {
+  test("a log is text, whatever stands in it; why there is none is told as of any other call", async () => {
+    await using server = await startStubServer((request, response) => {
+      if (request.url.includes("/gone/")) return respondJson(response, 404, status(404, "NotFound"));
+      response.writeHead(200, { "Content-Type": "text/plain" });
+      response.end("FATAL:  größer\n{");
+    });
+    using client = clientOf(server);
+    const options = { container: "postgres", tailLines: 200, limitBytes: 4096 };
+    expect(await client.podLog(orders, options)).toBe("FATAL:  größer\n{");
+    const [received] = server.received;
+    expect(`${received?.method} ${received?.url}`).toBe(
+      "GET /api/v1/namespaces/shop/pods/orders/log?container=postgres&tailLines=200&limitBytes=4096",
+    );
+    // Text alone would be refused where the answer is a Status.
+    expect(received?.headers.accept).toBe("application/json, */*");
+    const failure = await failureOf(client.podLog({ ...orders, name: "gone" }, options));
+    expect(failure).toMatchObject({ status: 404, reason: "NotFound" });
+  });
+
   test("a list's items say what they are, and a page where it goes on", async () => {
     const { apiVersion: _, kind: __, ...item } = configMap();
     await using server = await startStubServer((request, response) =>

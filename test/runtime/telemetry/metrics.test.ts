@@ -64,4 +64,19 @@ describe("metrics", () => {
     age = 1_500;
     expect(await metrics.registry.metrics()).toContain('holdfast_watch_age_seconds{resource="secrets"} 1.5');
   });
+
+  test.each(["gauge", "counter"] as const)("the series of a %s of one's own are those of now", async (type) => {
+    const metrics = createMetrics({ process: false });
+    let shops: readonly string[] = ["orders", "billing"];
+    metrics.series({ name: "shop_things", help: "Things", type, labels: ["shop"] }, () =>
+      shops.map((shop, number) => [{ shop }, number] as const),
+    );
+    const lines = async () =>
+      (await metrics.registry.metrics()).split("\n").filter((line) => line.includes("shop_things"));
+    const head = ["# HELP shop_things Things", `# TYPE shop_things ${type}`];
+    expect(await lines()).toEqual([...head, 'shop_things{shop="orders"} 0', 'shop_things{shop="billing"} 1']);
+    expect(await lines()).toEqual([...head, 'shop_things{shop="orders"} 0', 'shop_things{shop="billing"} 1']);
+    shops = ["billing"];
+    expect(await lines()).toEqual([...head, 'shop_things{shop="billing"} 0']);
+  });
 });
