@@ -1,7 +1,7 @@
 // The operator's process: builds everything, starts it, waits for a signal. The only composition root.
 import { databaseController } from "./database/controller.ts";
 import { ObservationMemo } from "./database/observation-memo.ts";
-import type { Facts } from "./database/provision.ts";
+import type { ProvisionFacts } from "./database/provision.ts";
 import { StartFailures } from "./database/start-failures.ts";
 import { patroniRest } from "./external/patroni-rest.ts";
 import { pgPostgres } from "./external/pg-postgres.ts";
@@ -32,7 +32,7 @@ async function run(settings: Settings, log: Log): Promise<void> {
       operator: {
         settings,
         ports: { postgres: pgPostgres, patroni: patroniRest },
-        memo: new ObservationMemo<Facts>({ resyncEveryMs }),
+        memo: new ObservationMemo<ProvisionFacts>({ resyncEveryMs }),
         contested: new ContestedPaths(),
         startFailures: new StartFailures(),
         now: () => new Date(),

@@ -11,9 +11,10 @@ import {
 import type { Database, Reason } from "./api.ts";
 import { leaderOf, type Instance } from "./instances.ts";
 import { annotations } from "./names.ts";
-import type { Answered, Patroni } from "./patroni.ts";
+import type { Patroni } from "./patroni.ts";
 import { PortError } from "./port-error.ts";
 import type { ResolvedDatabase } from "./resolve.ts";
+import { losesVolume } from "./volume-loss.ts";
 import { patroniAddress } from "./wishes.ts";
 
 export type Act =
@@ -64,6 +65,10 @@ const timeToBindMs = 10_000;
 
 const takesAway: ReadonlySet<Act["type"]> = new Set(["retire", "stop", "removeVolume", "abandonVolume"]);
 
+/** What the instance holds may be gone after it. Without a sound volume PostgreSQL may not come back after a restart either. */
+const endsCopy = ({ type, instance }: Act): boolean =>
+  takesAway.has(type) || ((type === "deletePod" || type === "restart") && (instance.retired || losesVolume(instance)));
+
 /**
  * Does what was planned, if a live read says that the same instance leads as in the plan: the cache can be behind a failover.
  * @returns when to look again at the latest, in milliseconds; undefined where changes tell
@@ -71,23 +76,17 @@ const takesAway: ReadonlySet<Act["type"]> = new Set(["retire", "stop", "removeVo
  */
 export async function performAct<V>(act: Act, situation: Situation, context: Context<V>): Promise<number | undefined> {
   const { client, signal, events, log } = context;
-  const { database, instances } = situation;
+  const { database } = situation;
   const { instance } = act;
-  if (act.type !== "keep") {
-    const leader = leaderOf(await client.get(Endpoints, refTo(database), { signal }));
-    const planned = instances.find(({ holdsKey }) => holdsKey)?.podName;
-    if (instances.find(({ podName }) => podName === leader)?.podName !== planned) return lookAgainMs;
-    // Whatever was planned: only while another instance leads is one taken away for good.
-    if (takesAway.has(act.type) && (leader === undefined || leader === instance.podName)) return lookAgainMs;
-  }
-  const tell = (reason: Reason, message: string): void => {
+  if (act.type !== "keep" && !(await isStillDue(act, situation, context))) return lookAgainMs;
+  const tell: Tell = (reason, message) => {
     log.info({ instance: instance.name }, message);
     events.emit(database, { type: "Normal", reason, message });
   };
   switch (act.type) {
     case "retire":
       if (instance.volume === undefined) await stop(instance, context);
-      else await mark(instance, "true", context);
+      else await mark(instance, database.spec.deletionPolicy ?? "Retain", context);
       tell("RetiringInstances", `Instance ${instance.name} is retired: ${database.spec.replicas ?? 1} are declared`);
       return nextStepMs;
     case "keep":
@@ -102,9 +101,8 @@ export async function performAct<V>(act: Act, situation: Situation, context: Con
       tell("RetiringInstances", `Volume ${instance.name} is deleted, as the deletion policy says`);
       return nextStepMs;
     case "discardVolume": {
-      // Whoever changes claims on their way in would have each made anew at once, for ever: one that is bound meanwhile stays.
-      const ageMs = situation.now.getTime() - Date.parse(instance.volume?.metadata.creationTimestamp ?? "");
-      if (ageMs >= 0 && ageMs < timeToBindMs) return timeToBindMs - ageMs;
+      const bindsForMs = maybeBoundMs(instance, situation.now);
+      if (bindsForMs > 0) return bindsForMs;
       await removeVolume(instance, context);
       tell("ReplacingInstance", `Volume ${instance.name} is made anew: it was never bound, and is not as declared`);
       return nextStepMs;
@@ -118,45 +116,80 @@ export async function performAct<V>(act: Act, situation: Situation, context: Con
       await client.delete(Pod, refTo(instance.pod), { uid: instance.pod.metadata.uid ?? "", signal });
       tell("RollingOut", `Restarting ${instance.podName}: ${act.because}`);
       return nextStepMs;
-    case "restart": {
-      const answered = await restart(instance, situation, signal);
-      if (answered !== undefined) tell("RollingOut", `Restarting PostgreSQL in ${instance.podName}: ${act.because}`);
-      return answered === "done" ? undefined : lookAgainMs;
-    }
-    case "switchover": {
-      const { candidate, because } = act;
-      const answered = await switchOver(instance, candidate, situation, signal);
-      tell("RollingOut", `Switching over from ${instance.podName} to ${candidate.podName}: ${because}`);
-      return answered === "done" ? undefined : lookAgainMs;
-    }
+    case "restart":
+      return restart(act, situation, tell, signal);
+    case "switchover":
+      return switchOver(act, situation, tell, signal);
   }
 }
 
-/** @returns undefined where a live look says that it is not the time, or no longer needed: the cache will tell */
-async function restart(
-  instance: Instance,
-  { patroni, resolved }: Situation,
-  signal: AbortSignal,
-): Promise<Answered | undefined> {
-  const address = patroniAddress(resolved, instance);
-  const { state, pendingRestart } = await patroni.status(address, signal);
-  if (state !== "running" || !pendingRestart) return undefined;
-  return asked(`restart of PostgreSQL in ${instance.podName}`, () => patroni.restart(address, signal));
+/** As log line and Event. */
+type Tell = (reason: Reason, message: string) => void;
+type Of<T extends Act["type"]> = Extract<Act, { readonly type: T }>;
+
+/**
+ * A live read says that the same instance leads as in the plan. And whatever was planned: no copy of the data is ended unless
+ * another instance leads.
+ */
+async function isStillDue<V>(act: Act, situation: Situation, { client, signal }: Context<V>): Promise<boolean> {
+  const { database, instances } = situation;
+  const leader = leaderOf(await client.get(Endpoints, refTo(database), { signal }));
+  const planned = instances.find(({ holdsKey }) => holdsKey)?.podName;
+  const leading = instances.find(({ podName }) => podName === leader);
+  if (leading?.podName !== planned) return false;
+  return !endsCopy(act) || (leader !== act.instance.podName && (await leads(leading, situation, signal)));
 }
 
-function switchOver(
-  primary: Instance,
-  candidate: Instance,
+/** The key and Ready outlive the Pod for a while when its node is lost: only itself can say that it still leads. */
+async function leads(
+  instance: Instance | undefined,
   { patroni, resolved }: Situation,
   signal: AbortSignal,
-): Promise<Answered> {
-  const members = { leader: primary.podName, candidate: candidate.podName };
+): Promise<boolean> {
+  if (instance?.ip === undefined) return false;
+  const ask = () => patroni.status(patroniAddress(resolved, instance), signal);
+  const { role, state } = await asked(`whether ${instance.podName} leads`, ask);
+  return role === "primary" && state === "running";
+}
+
+/** Whoever changes claims on their way in would have each made anew at once, for ever: one that is bound meanwhile stays. */
+function maybeBoundMs({ volume }: Instance, now: Date): number {
+  const ageMs = now.getTime() - Date.parse(volume?.metadata.creationTimestamp ?? "");
+  // By a clock that is behind it is new.
+  return timeToBindMs - Math.max(0, ageMs);
+}
+
+/** Not where a live look says that it is not the time, or no longer needed: the cache will tell. */
+async function restart(
+  { instance, because }: Of<"restart">,
+  { patroni, resolved }: Situation,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const address = patroniAddress(resolved, instance);
+  const { state, pendingRestart } = await patroni.status(address, signal);
+  if (state !== "running" || !pendingRestart) return lookAgainMs;
+  const what = `restart of PostgreSQL in ${instance.podName}`;
+  const answered = await asked(what, () => patroni.restart(address, signal));
+  tell("RollingOut", `Restarting PostgreSQL in ${instance.podName}: ${because}`);
+  return answered === "done" ? undefined : lookAgainMs;
+}
+
+async function switchOver(
+  { instance, candidate, because }: Of<"switchover">,
+  { patroni, resolved }: Situation,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const members = { leader: instance.podName, candidate: candidate.podName };
   const what = `switchover from ${members.leader} to ${members.candidate}`;
-  return asked(what, () => patroni.switchover(patroniAddress(resolved, primary), members, signal));
+  const answered = await asked(what, () => patroni.switchover(patroniAddress(resolved, instance), members, signal));
+  tell("RollingOut", `Switching over from ${members.leader} to ${members.candidate}: ${because}`);
+  return answered === "done" ? undefined : lookAgainMs;
 }
 
 /** An error says by name what failed: addresses tell people little. */
-async function asked(what: string, ask: () => Promise<Answered>): Promise<Answered> {
+async function asked<T>(what: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
@@ -181,7 +214,7 @@ async function removeVolume<V>({ volume }: Instance, { client, signal }: Context
 
 async function mark<V>(
   { volume }: Instance,
-  retired: "true" | undefined,
+  retired: "Retain" | "Delete" | undefined,
   { client, signal }: Context<V>,
 ): Promise<void> {
   if (volume === undefined) return;

@@ -9,7 +9,7 @@ export interface DatabaseSpec {
    */
   version?: string;
   /**
-   * Image of the instances, in place of the catalogue's. It must hold what Holdfast's own image holds: PostgreSQL of spec.version, Patroni, and the user "postgres" with the same uid.
+   * Image of the instances, in place of the catalogue's. It must hold what Holdfast's own image holds: PostgreSQL of spec.version, Patroni, tini, and the user "postgres" with the same uid.
    */
   image?: string;
   /**

@@ -69,7 +69,7 @@ export const reasons = {
     "No node takes the Pod; the message says why. Add room or nodes, or change spec.resources or spec.placement.",
   ImageUnavailable: "Correct spec.image, or give the nodes access to the registry; the message says what failed.",
   ImageUnsuitable:
-    "Choose an image that holds what images/postgres holds, for the nodes' architecture: a stock PostgreSQL has no Patroni.",
+    "Choose an image that holds what images/postgres holds, for the nodes' architecture: a stock PostgreSQL has neither Patroni nor tini.",
   QuotaExceeded: "Raise the ResourceQuota that the message names, or ask for less. It is tried again by itself.",
   PodRefused: "Kubernetes does not let the Pod be created: change the policy, limit or webhook that the message names.",
   ContainerNotStarting: "The node cannot start the container: mend what the message names.",
@@ -102,7 +102,8 @@ export const reasons = {
   PatroniRefused:
     "Wait: it is tried again. If it lasts, look at the Pods that the message names: Patroni hands over only to one that follows.",
   NotPrimary: "Wait: the primary is changing.",
-  CredentialsRefused: "Set the password of the role that the message names back to that in Secret <name>-internal.",
+  CredentialsRefused:
+    "PostgreSQL: set the password of the role that the message names back to that in Secret <name>-internal. Patroni: it took its password from there when its Pod started; delete that Pod.",
   ReconcileFailed: "If it lasts, look at the message and the operator's log.",
 } as const satisfies Record<string, string>;
 

@@ -71,9 +71,9 @@ function unsuitable(image: string, waits: string | undefined, ended: Terminated 
     /exec: .*?(?:not found in \$PATH|no such file or directory)|executable file .*? not found.*|No module named .*/i.exec(
       text,
     );
-  if (missing !== null) return found(`holds no Patroni: ${missing[0]}`);
+  if (missing !== null) return found(`lacks what images/postgres holds: ${missing[0]}`);
   if (ended?.exitCode === 126 || ended?.exitCode === 127)
-    return found(`cannot run Patroni: exit code ${ended.exitCode}`);
+    return found(`cannot run tini or Patroni: exit code ${ended.exitCode}`);
   return undefined;
 }
 

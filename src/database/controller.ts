@@ -12,22 +12,25 @@ import {
   Secret,
   StatefulSet,
   type Cache,
+  type Context,
   type ControllerOptions,
   type ErrorOutcome,
   type KubeObject,
+  type Outcome,
   type Owned,
   type Ref,
   type Watched,
 } from "../runtime/index.ts";
-import { Database } from "./api.ts";
+import { Database, type Reason } from "./api.ts";
 import { children } from "./children/index.ts";
-import { blockedAgainMs } from "./failures.ts";
+import { blockedAgainMs, reasonOf } from "./failures.ts";
+import { LastReconciles } from "./last-reconciles.ts";
 import { measureDatabases } from "./metrics.ts";
 import { labels, managedByHoldfast } from "./names.ts";
 import { leaderChanged, memberChanged } from "./predicates.ts";
 import { reconcile, type Operator } from "./reconcile.ts";
 import { asRefusal, refusalChanged, refusalFields } from "./refusals.ts";
-import { reasonOf } from "./verdicts.ts";
+import { warnedOf } from "./warnings.ts";
 
 export interface DatabaseControllerOptions {
   readonly operator: Operator;
@@ -39,6 +42,7 @@ export interface DatabaseControllerOptions {
 const passTimeoutMs = 60_000;
 
 export function databaseController(options: DatabaseControllerOptions): ControllerOptions<Database, Operator> {
+  const last = new LastReconciles();
   return {
     name: "database",
     for: Database,
@@ -52,17 +56,49 @@ export function databaseController(options: DatabaseControllerOptions): Controll
     owns: ownedKinds(),
     watches: watched,
     value: options.operator,
-    reconcile,
+    reconcile: (database, context) => reconcileAndTell(database, context, last),
     errorPolicy,
+    eventReason,
     concurrency: options.concurrency,
     resyncEveryMs: options.resyncEveryMs,
     timeoutMs: passTimeoutMs,
-    measure: measureDatabases,
+    measure: (world) => measureDatabases(world, last),
   };
+}
+
+async function reconcileAndTell(
+  database: Readonly<Database>,
+  context: Context<Operator>,
+  last: LastReconciles,
+): Promise<Outcome> {
+  // The pass that lets a Database go is the last word on it: nobody would forget that.
+  const tell = (failure?: unknown): void => {
+    if (context.cache.get(Database, refTo(database))?.metadata.uid === database.metadata.uid)
+      last.tell(database, failure);
+  };
+  try {
+    const outcome = await reconcile(database, context);
+    tell(outcome.failure);
+    return outcome;
+  } catch (failure) {
+    tell(failure ?? new Error("unknown"));
+    throw failure;
+  }
 }
 
 export function errorPolicy(error: unknown): ErrorOutcome {
   return reasonOf(error) === "NameTaken" ? requeue(blockedAgainMs) : defaultErrorPolicy(error);
+}
+
+/** That of the condition; none of what Ready tells, with a Warning when it began, nor of what is told where it is found. */
+export function eventReason(
+  error: unknown,
+  database: Readonly<Database>,
+  { cache }: Pick<Context<Operator>, "cache">,
+): Reason | undefined {
+  const reason = reasonOf(error);
+  const status = cache.get(Database, refTo(database))?.status;
+  return reason === "Contested" || warnedOf(status)?.reason === reason ? undefined : reason;
 }
 
 const ours = Object.entries(managedByHoldfast)

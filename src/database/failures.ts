@@ -1,5 +1,7 @@
-// Of the failures of a pass: what they are called, and which one decides when it is tried again. Pure.
-import { isForbidden, isRefused, RetryAfterError, TerminalError, type ApiError } from "../runtime/index.ts";
+// Of the failures of a pass: what they are called, which one is told, and which decides when it is tried again. Pure.
+import { ApiError, isForbidden, isRefused, RetryAfterError, TerminalError } from "../runtime/index.ts";
+import { isReason, type Reason, type Remark } from "./api.ts";
+import type { Pass } from "./pass.ts";
 
 /** Waits for an edit: trying the same again can only fail again. */
 export const waitsForEdit = (error: unknown): boolean => error instanceof TerminalError || isRefused(error);
@@ -47,3 +49,41 @@ export function named(error: Error): Error {
   }
   return error;
 }
+
+/** The failure of a pass that its conditions tell. */
+export interface Failure extends Remark {
+  readonly waitsForEdit: boolean;
+}
+
+/** What waits for an edit before what is tried again by itself; undefined where nothing failed. */
+export function failureOf({ failure, failures = [] }: Pass): Failure | undefined {
+  const all = [...failures, ...(failure === undefined ? [] : [{ child: undefined, error: failure }])];
+  const [told] = [
+    ...all.filter(({ error }) => waitsForEdit(error)),
+    ...all.filter(({ error }) => error === failure),
+    ...all,
+  ];
+  if (told === undefined) return undefined;
+  const [{ error, child }, reason] = [told, reasonOf(told.error)];
+  const again = waitsForEdit(error) || reason === "Contested" ? "" : "; it is tried again by itself";
+  return {
+    reason,
+    message: `${child === undefined ? "" : `${child}: `}${messageOf(error)}${again}`,
+    waitsForEdit: waitsForEdit(error),
+  };
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The reason of a condition, an Event and a metric for an error of whatever kind. */
+export function reasonOf(error: unknown): Reason {
+  if (error instanceof ApiError) {
+    if (isForbidden(error)) return mayNot(error) ? "Forbidden" : "Refused";
+    return isRefused(error) ? "Refused" : "ReconcileFailed";
+  }
+  const reason = (error as { reason?: unknown } | undefined)?.reason;
+  return typeof reason === "string" && isReason(reason) ? reason : "ReconcileFailed";
+}
+
+/** 403 is said by the authorizer, and also by what looks at an object before it is let in: limits, policies, webhooks. */
+const mayNot = ({ message }: ApiError): boolean => !/is forbidden: (?!User )|denied the request/.test(message);

@@ -15,13 +15,18 @@ import {
 } from "../runtime/index.ts";
 import { Database, type Phase } from "./api.ts";
 import { instancesOf, type Instance } from "./instances.ts";
+import type { LastReconciles } from "./last-reconciles.ts";
 import { labels } from "./names.ts";
 import { PrimaryChanges } from "./primary-changes.ts";
 import { isServing } from "./view.ts";
 
-export function measureDatabases(world: MeasuredWorld): void {
-  const { metrics, cache } = world;
+/** @param last told by every pass; forgets each Database that goes */
+export function measureDatabases(world: MeasuredWorld, last: LastReconciles): void {
+  const { metrics, cache, subscribe } = world;
   const changes = new PrimaryChanges(world);
+  subscribe(Database, (delta) => {
+    if (delta.type === "deleted") last.forget(delta.object);
+  });
   const databases = (): readonly Readonly<Database>[] => cache.list(Database);
   /** One series a Database; undefined: none. */
   const single = (
@@ -79,6 +84,19 @@ export function measureDatabases(world: MeasuredWorld): void {
       const instances = readAllInstances(world);
       return databases().flatMap((database) => instanceCounts(database, instances.get(keyOf(refTo(database))) ?? []));
     },
+  );
+  metrics.series(
+    {
+      name: "holdfast_database_last_reconcile",
+      help: "1 for what came of the last reconcile: success, waits (for an edit) or error, and why",
+      type: "gauge",
+      labels: ["namespace", "name", "outcome", "reason"],
+    },
+    () =>
+      databases().flatMap((database) => {
+        const now = last.of(database);
+        return now === undefined ? [] : [[{ ...identity(database), ...now }, 1] as const];
+      }),
   );
   single(
     "holdfast_database_failovers_total",

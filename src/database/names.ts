@@ -20,7 +20,7 @@ export const annotations = {
   ownerUid: "holdfast.dev/owner-uid",
   /** On every volume: "true" on that of the instance that was primary last, else "false". */
   lastPrimary: "holdfast.dev/last-primary",
-  /** On the volume of an instance that was removed: it is not used again. */
+  /** On the volume of an instance that was removed: the policy of that day. It is not used again. "true" is as "Retain". */
   retired: "holdfast.dev/retired",
   /** On a StatefulSet whose image the catalogue chose: for which version. It keeps the choice when the catalogue moves on. */
   catalogueVersion: "holdfast.dev/catalogue-version",

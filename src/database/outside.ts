@@ -27,8 +27,8 @@ export interface Outside {
 
 /** While the servers take a changed configuration up, which takes them a second or two. */
 const settleMs = 1_000;
-/** While nobody leads and no Patroni answers. */
-const leaderlessMs = 10_000;
+/** While a replica has not taken it up in all the time that it can take. */
+const behindMs = 30_000;
 
 /** A failure does not keep instances from being restarted: that may be the remedy. @throws the signal's reason */
 export async function provideOutside(
@@ -47,7 +47,7 @@ export async function provideOutside(
   } catch (failure) {
     context.signal.throwIfAborted();
     if (!(failure instanceof Error)) throw failure;
-    return { failure };
+    return { failure: failure instanceof PortError ? byName(failure, instances) : failure };
   }
 }
 
@@ -62,16 +62,16 @@ async function provideWith(
   const request = provisionRequest(database, resolved, primary, instances); //                                  pure
   const provided = await provision(request, ports, memo, monotonicMs(), context.signal); //                     IO
   tell(database, provided.changes, context);
-  const { settled, serverVersion, problems } = provided;
+  const { settled, behind, serverVersion, problems } = provided;
   const text = problems.map(({ name, message }) => `parameter ${name}: ${message}`).join("; ");
   return {
-    facts: { provisioned: settled, serverVersion },
-    ...(settled ? {} : { againInMs: settleMs }),
+    facts: { provisioned: settled && behind.length === 0, behind: settled ? behind : [], serverVersion },
+    ...(settled ? (behind.length === 0 ? {} : { againInMs: behindMs }) : { againInMs: settleMs }),
     ...(problems.length === 0 ? {} : { failure: new InvalidSpec("ParameterRefused", text) }),
   };
 }
 
-/** What it fails with is told, but is no failure of the pass: why nobody leads is what has to be read. */
+/** That nobody takes it is told, but is no failure of the pass: why nobody leads is what has to be read. */
 async function handOverConfiguration(
   database: Readonly<Database>,
   resolved: ResolvedDatabase,
@@ -81,16 +81,29 @@ async function handOverConfiguration(
   const { ports, memo, monotonicMs } = context.value;
   const request = handOverRequest(resolved, instances); //                                                      pure
   if (request.members.length === 0) return {};
-  try {
-    tell(database, await handOver(request, ports.patroni, memo, monotonicMs(), context.signal), context); //    IO
-    return {};
-  } catch (error) {
-    if (!(error instanceof PortError)) throw error;
-    context.log.warn({ err: error }, "nobody leads, and no Patroni takes the configuration");
+  const { changes, missed } = await handOver(request, ports.patroni, memo, monotonicMs(), context.signal); //   IO
+  tell(database, changes, context);
+  if (missed === undefined) return {};
+  const { isNews, againInMs } = missed;
+  const error = byName(missed.error, instances);
+  context.log[isNews ? "warn" : "debug"](
+    { err: error, againInMs },
+    "nobody leads, and no Patroni takes the configuration",
+  );
+  if (isNews) {
     const message = `Nobody leads, and no Patroni takes the configuration: ${error.message}`;
     context.events.emit(database, { type: "Warning", reason: error.reason, message });
-    return { againInMs: leaderlessMs };
   }
+  return { againInMs };
+}
+
+/** An error says by name whom it is about: addresses tell people little. */
+function byName(error: PortError, instances: readonly Instance[]): PortError {
+  const { message, reason, code } = error;
+  const named = instances.filter(({ ip }) => ip !== undefined && ` ${message}`.includes(` ${ip}:`));
+  if (named.length === 0) return error;
+  const names = named.map(({ podName }) => podName).join(", ");
+  return new PortError(`${names}: ${message}`, { reason, code, cause: error });
 }
 
 function tell(database: Readonly<Database>, changes: readonly string[], { log, events }: Context<OutsideWorld>): void {

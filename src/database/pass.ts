@@ -26,5 +26,7 @@ export interface Pass {
 export interface ProvisionedFacts {
   /** Role, database and configuration are as declared. */
   readonly provisioned: boolean;
+  /** Pods of replicas that have not taken the parameters up in the time that it can take. */
+  readonly behind?: readonly string[];
   readonly serverVersion: string;
 }

@@ -41,7 +41,7 @@ export function podTemplate(database: PodInput, instance: string): IPodTemplateS
           name: "postgres",
           image: database.image,
           imagePullPolicy: "IfNotPresent",
-          // By name, so that an image without Patroni fails with an error that says so. Not as process 1, for which the kernel
+          // By name, so that an image without tini or Patroni fails with an error that says so. Not as process 1, for which the kernel
           // drops a SIGTERM until it has a handler: a Pod deleted while Patroni starts would stay for the whole grace period.
           command: ["tini", "--", "patroni", `${imageLayout.config}/${patroniConfigKey}`],
           env: environment(names.internalSecret),

@@ -84,7 +84,7 @@ export interface ServerConfiguration {
 }
 
 /**
- * A PostgreSQL primary, seen by a superuser.
+ * A PostgreSQL server, seen by a superuser: the primary, and a replica as far as its parameters go.
  *
  * Every method speaks to the server at `address` alone, leaves nothing open behind it and holds no state.
  * - A server that answers but is in recovery is refused with `PortError` NotPrimary, for reading too: a replica's facts lag.

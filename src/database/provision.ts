@@ -1,4 +1,4 @@
-// Step 8 of a pass: what must exist in PostgreSQL and in Patroni's configuration. Facts → missing (pure) → act → facts again.
+// What must exist in PostgreSQL and in Patroni's configuration. Facts → missing (pure) → act → facts again.
 import type { ParameterProblem, Parameters } from "../postgres/parameters.ts";
 import { configurationDifferences, databaseDifferences, patchedPaths, roleDifferences } from "./differences.ts";
 import type { HandedOver } from "./leaderless.ts";
@@ -52,8 +52,9 @@ export interface Provided extends ServerFacts {
 /** What was seen outside, last. */
 export interface Facts extends Provided, Uptake {}
 
-/** Beside the facts: that the configuration was handed over while nobody led, see leaderless.ts. */
-export type ProvisionMemo = ObservationMemo<Facts | HandedOver>;
+/** What is remembered: the facts, or that the configuration was handed over while nobody led, see leaderless.ts. */
+export type ProvisionFacts = Facts | HandedOver;
+export type ProvisionMemo = ObservationMemo<ProvisionFacts>;
 
 /** What has to be done, with the reasons. Nothing in it holds a password. */
 export interface Missing {
@@ -93,7 +94,7 @@ export function describeMissing(wishes: Wishes, lack: Missing): readonly string[
 /**
  * Brings about what `request.wishes` declare, and answers what is there then. Looks outside only when the memo says so: when
  * anything in the request changed, the facts are old, or the servers have not taken a changed configuration up yet; else the
- * remembered facts are the answer. While they are not `settled` it is to be called again soon.
+ * remembered facts are the answer. While they are not `settled`, or a replica is `behind`, it is to be called again soon.
  *
  * PostgreSQL and Patroni are independent: where one fails the other is still mended, since a wrong parameter can be the
  * reason that PostgreSQL does not answer. What was done is looked at again, never assumed.
@@ -110,7 +111,8 @@ export async function provision(
   const { replicas: _, pendingRestart: __, ...lasting } = request;
   const print = fingerprint(lasting);
   const known = seenBefore(memo.recall(request.uid, print, nowMs));
-  if (known?.settled === true) return { ...known, changes: [], problems: problemsOf(request, known) };
+  if (known?.settled === true && known.behind.length === 0)
+    return { ...known, changes: [], problems: problemsOf(request, known) };
 
   const { provided, changes, patched } = known
     ? { provided: known, changes: [], patched: false }

@@ -44,13 +44,19 @@ export async function reconcile(database: Readonly<Database>, context: Context<O
   const { troubles, lookAgainMs } = await findTroubles(database, pass, context); //                             cache, IO
   const status = computeStatus(database, { ...pass, troubles }, context.value.now()); //                        pure
   const { result } = await writeStatus(Database, database, status, fieldManager, context); //                   IO
-  const warning = result === "updated" ? warningOf(database.status, status) : undefined; //                     pure
+  const warning = result === "updated" ? warningOf(database, status) : undefined; //                            pure
   if (warning !== undefined) context.events.emit(database, warning);
   const againMs = soonest(requeueAfterMs, lookAgainMs);
   // What has to be done, or looked at, earlier than the failure would be tried again.
   const isDue = againMs !== undefined && againMs < patienceMs(pass.failure);
   if (pass.failure !== undefined && !isDue) throw pass.failure;
-  return againMs === undefined ? awaitChange : requeue(againMs);
+  if (pass.failure !== undefined) {
+    context.log[warning === undefined ? "debug" : "warn"](
+      { err: pass.failure, againMs },
+      "failed, and looked at again",
+    );
+  }
+  return againMs === undefined ? awaitChange : requeue(againMs, pass.failure);
 }
 
 /** Step 9: what is wrong with the instances, whatever became of the pass. A deletion takes them as they are. */

@@ -24,7 +24,7 @@ export interface ResolvedInstance {
   readonly number: number;
   /** Of its StatefulSet and its volume: "orders-1". */
   readonly name: string;
-  /** Absent: it is not made now. It is being deleted, or is gone while nobody leads, when it may have been the newest. */
+  /** Absent: it is not made now. It is being deleted, or is gone while no other instance leads, when it may have been the newest. */
   readonly volume?: Volume;
   /** It is the primary, or was the last one while there is none: written on the volume, for the day that it is taken up. */
   readonly lastPrimary: boolean;
@@ -180,9 +180,10 @@ function resolveInstance(
   const existing = instances.find((instance) => instance.number === number);
   const primary = primaryOf(instances);
   const claim = existing?.volume;
-  // PostgreSQL has run here: what is gone held data. Others may have a copy, and say so when one of them leads.
-  const isLost =
-    existing !== undefined && isVanished(existing) && primary === undefined && status?.version !== undefined;
+  // PostgreSQL has run here: what is gone held data. Others may have a copy, and say so when one of them leads. Under the
+  // primary an empty one would look as if all were well.
+  const hadData = primary === undefined ? status?.version !== undefined : primary.number === number;
+  const isLost = existing !== undefined && isVanished(existing) && hadData;
   return {
     number,
     name: instanceName(metadata.name, number),

@@ -7,6 +7,7 @@ import { primaryOf, type Instance, type PendingChange } from "./instances.ts";
 import { podChanges } from "./pod-changes.ts";
 import { strandedOf } from "./stranded.ts";
 import { isServing } from "./view.ts";
+import { losesVolume } from "./volume-loss.ts";
 
 /** What a plan must know beside the instances. */
 export interface RestartConditions {
@@ -30,6 +31,8 @@ export function planRestart(
 
   const leaving = instances.some(({ retired, statefulSet, pod }) => retired && (statefulSet ?? pod) !== undefined);
   if (primary === undefined || takingUp || leaving || staying.length !== (spec.replicas ?? 1)) return undefined;
+  // Whatever is declared waits until the data are safe: it would not survive its Pod, nor perhaps a restart.
+  if (losesVolume(primary)) return undefined;
   // What has the change and does not serve stops it: the next one might not serve either.
   if (!staying.every(isServing)) return undefined;
   // Which Pods are old is not known until the StatefulSet controller has seen the newest templates.

@@ -2,7 +2,7 @@
 import type { Act } from "./acts.ts";
 import type { Database } from "./api.ts";
 import type { Instance } from "./instances.ts";
-import { planReplacement } from "./replacement.ts";
+import { planDiscard, planReplacement } from "./replacement.ts";
 import { planRestart, type RestartConditions } from "./restart.ts";
 import { planRetirement } from "./retirement.ts";
 
@@ -15,6 +15,7 @@ export function planRollout(
   return (
     planReplacement(database, instances) ??
     planRetirement(database, instances) ??
-    planRestart(database, instances, conditions)
+    planRestart(database, instances, conditions) ??
+    planDiscard(database, instances)
   );
 }

@@ -3,13 +3,18 @@
 // this, an image or a placement that was taken back would not come back, and a remedy would not reach what it is for.
 import type { Instance } from "./instances.ts";
 import { isServing } from "./view.ts";
+import { losesVolume } from "./volume-loss.ts";
 
 /**
  * The one whose Pod may be replaced though not all others serve, if there is one.
  * @param staying the instances that are not to go; none is being deleted
  */
 export function strandedOf(staying: readonly Instance[], primary: Instance | undefined): Instance | undefined {
-  const old = staying.filter((instance) => instance.runsOldTemplate && instance !== primary && !isServing(instance));
+  // While nobody leads, what is there only as long as its Pod may be all that there is.
+  const mayGo = (instance: Instance): boolean => primary !== undefined || !losesVolume(instance);
+  const old = staying.filter(
+    (instance) => instance.runsOldTemplate && instance !== primary && !isServing(instance) && mayGo(instance),
+  );
   // Whatever is wrong elsewhere, nothing has run in it that could come back.
   const unborn = old.find((instance) => isPending(instance) && isDown(instance));
   if (unborn !== undefined) return unborn;
@@ -29,9 +34,19 @@ export function strandedOf(staying: readonly Instance[], primary: Instance | und
  * Words of Patroni's at which a Pod may go without harm. At others it may be copying or rewinding data, which cut off would be
  * left unusable.
  */
-const interruptible: ReadonlySet<string> = new Set(["running", "starting", "start failed", "initdb failed"]);
+const interruptible: ReadonlySet<string> = new Set([
+  "running",
+  "starting",
+  "start failed",
+  "initdb failed",
+  "custom bootstrap failed",
+]);
 
-const isInterruptible = (instance: Instance): boolean => isDown(instance) || interruptible.has(instance.state ?? "");
+const isInterruptible = (instance: Instance): boolean =>
+  isDown(instance) ||
+  interruptible.has(instance.state ?? "") ||
+  // Patroni adds what came of it: "restart failed (start failed)".
+  instance.state?.startsWith("restart failed") === true;
 
 /** PostgreSQL does not run in it, nor is anything about to. */
 function isDown(instance: Instance): boolean {

@@ -6,7 +6,7 @@ import { containerTrouble, type Finding } from "./container-troubles.ts";
 import type { Instance } from "./instances.ts";
 import { saysDiskFull } from "./last-words.ts";
 import { volumeLoss } from "./volume-loss.ts";
-import { isUnbound } from "./volumes.ts";
+import { capacityOf, isUnbound } from "./volumes.ts";
 
 /** What the cached objects of an instance do not tell. */
 export interface Evidence {
@@ -24,8 +24,6 @@ export interface StartFailure {
   /** What it said last, if that tells anything. */
   readonly words?: string | undefined;
 }
-
-export const noEvidence: Evidence = { refusals: new Map(), classes: new Map(), startFailures: new Map() };
 
 /** What keeps one instance from serving. */
 export interface Trouble extends Finding {
@@ -116,7 +114,7 @@ function unbound({ spec }: Readonly<PersistentVolumeClaim>, { classes }: Evidenc
 
 function withVolume({ reason, detail }: Finding, volume: Readonly<PersistentVolumeClaim> | undefined): Finding {
   if (!saysDiskFull(detail)) return { reason, detail };
-  const size = volume?.status?.capacity?.["storage"];
+  const size = volume && capacityOf(volume);
   const what = volume === undefined ? "its volume" : `volume ${volume.metadata.name}`;
-  return { reason: "DiskFull", detail: `${what}${size === undefined ? "" : ` of ${String(size)}`} is full: ${detail}` };
+  return { reason: "DiskFull", detail: `${what}${size === undefined ? "" : ` of ${size}`} is full: ${detail}` };
 }

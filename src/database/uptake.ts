@@ -7,6 +7,8 @@ import type { PostgresServer, ServerAddress, ServerConfiguration } from "./postg
 
 /** A server, and what Patroni says of it: PostgreSQL must be restarted for a parameter. */
 export interface Server {
+  /** Of its Pod. */
+  readonly name: string;
   readonly postgres: ServerAddress;
   readonly pendingRestart: boolean;
 }
@@ -18,12 +20,14 @@ export interface Uptake {
   readonly lagsSinceMs: number | undefined;
   /** All have, or had all the time that it can take: what is not in force now waits for an edit. */
   readonly settled: boolean;
+  /** Replicas that have not, although the primary has: names of Pods. */
+  readonly behind: readonly string[];
 }
 
 /** Three loops of Patroni. */
 const longestUptakeMs = 15_000;
 
-export interface UptakeRequest extends Server {
+export interface UptakeRequest extends Omit<Server, "name"> {
   readonly wishes: { readonly parameters: Parameters };
   readonly replicas: readonly Server[];
 }
@@ -46,19 +50,21 @@ export async function observeUptake(
     look(primary.postgres),
     ...primary.replicas.map(({ postgres }) => look(postgres).catch(unlessAnswered)),
   ]);
-  const servers = [primary, ...primary.replicas];
-  const done = [parameters, ...others].every(
-    (seen, index) => seen !== undefined && isDone(wished, seen, servers[index]?.pendingRestart === true),
-  );
+  const primaryDone = isDone(wished, parameters, primary.pendingRestart);
+  const undone = primary.replicas.filter(({ pendingRestart }, index) => !isDone(wished, others[index], pendingRestart));
+  const done = primaryDone && undone.length === 0;
   return {
     parameters,
+    // What the primary does not take, a replica does not take either.
+    behind: primaryDone ? undone.map(({ name }) => name) : [],
     lagsSinceMs: done ? undefined : times.sinceMs,
     settled: done || times.nowMs - times.sinceMs >= longestUptakeMs,
   };
 }
 
 /** What waits for a restart counts when Patroni says so as well: from then on that speaks for itself. */
-function isDone(wished: Parameters, seen: ServerConfiguration, pendingRestart: boolean): boolean {
+function isDone(wished: Parameters, seen: ServerConfiguration | undefined, pendingRestart: boolean): boolean {
+  if (seen === undefined) return false;
   return hasTakenUp(wished, seen) && (pendingRestart || !seen.parameters.some((parameter) => parameter.pendingRestart));
 }
 

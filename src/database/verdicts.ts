@@ -1,13 +1,14 @@
 // What a pass found → what its four conditions say, and why. Pure; nothing in it changes by itself: no clock, no lag.
-import { ApiError, isForbidden, isRefused, type NewCondition } from "../runtime/index.ts";
-import { isReason, reasons, type ConditionType, type Reason, type Remark } from "./api.ts";
+import { maxMessageLength, shortened, type NewCondition } from "../runtime/index.ts";
+import { reasons, type ConditionType, type Reason, type Remark } from "./api.ts";
 import { children } from "./children/index.ts";
-import { waitsForEdit } from "./failures.ts";
+import { failureOf } from "./failures.ts";
 import type { Instance } from "./instances.ts";
 import type { Pass } from "./pass.ts";
 import { amountOf } from "./quantity.ts";
 import { remarkOf } from "./troubles.ts";
 import { isServing, type View } from "./view.ts";
+import { capacityOf, requestOf } from "./volumes.ts";
 
 /** What is said of each condition, transition times aside. */
 export type Verdicts = Readonly<Record<ConditionType, Pick<NewCondition, "status"> & Remark>>;
@@ -57,10 +58,15 @@ const paused: Remark = { reason: "Paused", message: "spec.paused is true: nothin
 const yes = (reason: Reason, message: string) => ({ status: "True", reason, message }) as const;
 const no = ({ reason, message }: Remark) => ({ status: "False", reason, message }) as const;
 
-/** With what a person should do: many read nothing but `kubectl describe`. Nothing where it is to wait. */
+/**
+ * With what a person should do: many read nothing but `kubectl describe`. Of a remedy that begins with "Wait" only what helps if
+ * that does not end. A long cause is shortened, never the remedy.
+ */
 function advised({ reason, message }: Remark): Remark {
-  const remedy = reasons[reason];
-  return { reason, message: remedy.startsWith("Wait") ? message : `${message}. What to do: ${remedy}` };
+  const remedy = reasons[reason].replace(/^Wait.*?\.(?: |$)/, "");
+  if (remedy === "") return { reason, message };
+  const advice = `. What to do: ${remedy}`;
+  return { reason, message: shortened(message.replace(/\.$/, ""), maxMessageLength - advice.length) + advice };
 }
 
 function available(view: View, pass: Pass) {
@@ -148,6 +154,10 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
     const pods = pending.map(({ podName }) => podName).join(", ");
     return { reason: "RollingOut", message: `a changed parameter needs a restart: ${pods}` };
   }
+  const behind = pass.facts?.behind ?? [];
+  if (behind.length > 0) {
+    return { reason: "Provisioning", message: `parameters are not in force in ${behind.join(", ")}` };
+  }
   if (primary !== undefined && pass.facts?.provisioned !== true) {
     return { reason: "Provisioning", message: "role, database and parameters are not known to be as declared yet" };
   }
@@ -157,8 +167,9 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
 /** The volume is bound and smaller than what is asked for. */
 function isGrowing({ name }: Instance, { applied }: Pass): boolean {
   const volume = applied?.persistentVolumeClaims?.find(({ metadata }) => metadata.name === name);
-  const [asked, there] = [volume?.spec?.resources?.requests?.["storage"], volume?.status?.capacity?.["storage"]];
-  return asked !== undefined && there !== undefined && amountOf(String(there)) < amountOf(String(asked));
+  if (volume === undefined) return false;
+  const [asked, there] = [requestOf(volume), capacityOf(volume)];
+  return asked !== undefined && there !== undefined && amountOf(there) < amountOf(asked);
 }
 
 function deletion({ progress }: Pass): Remark {
@@ -171,40 +182,3 @@ function unfinished({ resolved, applied }: Pass): Remark | undefined {
   const left = Object.keys(children).filter((child) => applied?.[child as keyof typeof children] === undefined);
   return left.length === 0 ? undefined : { reason: "Creating", message: `not applied yet: ${left.join(", ")}` };
 }
-
-interface Failure extends Remark {
-  readonly waitsForEdit: boolean;
-}
-
-function failureOf({ failure, failures = [] }: Pass): Failure | undefined {
-  const all = [...failures, ...(failure === undefined ? [] : [{ child: undefined, error: failure }])];
-  // What waits for an edit before what is tried again by itself.
-  const [told] = [
-    ...all.filter(({ error }) => waitsForEdit(error)),
-    ...all.filter(({ error }) => error === failure),
-    ...all,
-  ];
-  if (told === undefined) return undefined;
-  const [{ error, child }, reason] = [told, reasonOf(told.error)];
-  const again = waitsForEdit(error) || reason === "Contested" ? "" : "; it is tried again by itself";
-  return {
-    reason,
-    message: `${child === undefined ? "" : `${child}: `}${messageOf(error)}${again}`,
-    waitsForEdit: waitsForEdit(error),
-  };
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** The reason of a condition, an Event and a metric for an error of whatever kind. */
-export function reasonOf(error: unknown): Reason {
-  if (error instanceof ApiError) {
-    if (isForbidden(error)) return mayNot(error) ? "Forbidden" : "Refused";
-    return isRefused(error) ? "Refused" : "ReconcileFailed";
-  }
-  const reason = (error as { reason?: unknown } | undefined)?.reason;
-  return typeof reason === "string" && isReason(reason) ? reason : "ReconcileFailed";
-}
-
-/** 403 is said by the authorizer, and also by what looks at an object before it is let in: limits, policies, webhooks. */
-const mayNot = ({ message }: ApiError): boolean => !/is forbidden: (?!User )|denied the request/.test(message);

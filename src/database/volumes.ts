@@ -38,9 +38,14 @@ export function resolveVolume({ size, storageClass }: DatabaseSpec["storage"], c
   return { size: resolveSize(size, claim), ...(keptClass === undefined ? {} : { storageClass: keptClass }) };
 }
 
-/** It was never bound, and asks for another class or size than the spec. Neither can be changed before it is bound. */
+/**
+ * It was never bound, and asks for another class or size than the spec. Neither can be changed before it is bound. One that
+ * somebody made for a volume or a source of his own is his to change.
+ */
 export function isMistaken(claim: Claim, { size, storageClass }: DatabaseSpec["storage"]): boolean {
-  if (!isUnbound(claim)) return false;
+  const { dataSource, dataSourceRef, selector } = claim.spec ?? {};
+  const isTheirs = (dataSource ?? dataSourceRef ?? selector) !== undefined || !owns(claim, "f:resources", "f:requests");
+  if (!isUnbound(claim) || isTheirs) return false;
   const asked = claim.spec?.storageClassName;
   const otherClass = storageClass === undefined ? ownsClass(claim) : storageClass !== asked;
   return otherClass || amountOf(requestOf(claim) ?? size) !== amountOf(size);
@@ -53,7 +58,7 @@ export function largestCapacity(claims: readonly Claim[]): string | undefined {
 }
 
 /** What it has, once it is bound. */
-function capacityOf({ status }: Claim): string | undefined {
+export function capacityOf({ status }: Claim): string | undefined {
   const capacity = status?.capacity?.["storage"];
   return capacity === undefined ? undefined : String(capacity);
 }
@@ -66,15 +71,24 @@ function resolveSize(size: string, claim: Claim): string {
   return capacity !== undefined && amountOf(size) > amountOf(capacity) ? size : larger(size, request);
 }
 
-function requestOf({ spec }: Claim): string | undefined {
+/** What it asks for. */
+export function requestOf({ spec }: Claim): string | undefined {
   const request = spec?.resources?.requests?.["storage"];
   return request === undefined ? undefined : String(request);
 }
 
 /** The class was asked for by us, not filled in as the cluster's default: it cannot be taken back. */
-function ownsClass({ metadata }: Claim): boolean {
+const ownsClass = (claim: Claim): boolean => owns(claim, "f:storageClassName");
+
+/** Our last apply of it said so: a field of its spec, by the names in managedFields. */
+function owns({ metadata }: Claim, ...path: readonly string[]): boolean {
   return (metadata.managedFields ?? []).some(({ manager, operation, fieldsV1 }) => {
-    const fields = fieldsV1?.["f:spec"] as Record<string, unknown> | undefined;
-    return manager === fieldManager && operation === "Apply" && fields?.["f:storageClassName"] !== undefined;
+    const field = ["f:spec", ...path].reduce<unknown>(
+      (fields, name) => (fields as Fields | undefined)?.[name],
+      fieldsV1,
+    );
+    return manager === fieldManager && operation === "Apply" && field !== undefined;
   });
 }
+
+type Fields = Readonly<Record<string, unknown>>;

@@ -28,6 +28,7 @@ export function provisionRequest(
 ): ProvisionRequest {
   const { pod, timeline, pendingRestart } = primary;
   const server = (instance: Instance) => ({
+    name: instance.podName,
     postgres: postgresAddress(resolved, instance),
     pendingRestart: instance.pendingRestart,
   });

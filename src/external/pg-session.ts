@@ -1,4 +1,4 @@
-// One short session with a PostgreSQL primary: opened safely, ended in any case, and what its failures mean.
+// One short session with a PostgreSQL server, a primary or a replica: opened safely, ended in any case, and what its failures mean.
 import type { EventEmitter } from "node:events";
 import { Socket } from "node:net";
 import { Client, DatabaseError } from "pg";

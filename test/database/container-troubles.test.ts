@@ -77,11 +77,19 @@ describe("a container that does not run", () => {
       pod: pod({ state: waits("RunContainerError", noPatroni) }),
       trouble: {
         reason: "ImageUnsuitable",
-        detail: `image ${image} holds no Patroni: exec: "patroni": executable file not found in $PATH`,
+        detail: `image ${image} lacks what images/postgres holds: exec: "patroni": executable file not found in $PATH`,
       },
     },
     {
-      because: "the same, a moment later",
+      because: "Patroni alone does not do",
+      pod: pod({ state: waits("RunContainerError", noPatroni.replace("patroni", "tini")) }),
+      trouble: {
+        reason: "ImageUnsuitable",
+        detail: `image ${image} lacks what images/postgres holds: exec: "tini": executable file not found in $PATH`,
+      },
+    },
+    {
+      because: "the same as without Patroni, a moment later",
       pod: pod({
         restartCount: 3,
         state: waits("CrashLoopBackOff", "back-off 40s restarting failed container"),
@@ -89,7 +97,7 @@ describe("a container that does not run", () => {
       }),
       trouble: {
         reason: "ImageUnsuitable",
-        detail: `image ${image} holds no Patroni: exec: "patroni": executable file not found in $PATH`,
+        detail: `image ${image} lacks what images/postgres holds: exec: "patroni": executable file not found in $PATH`,
       },
     },
     {
@@ -102,7 +110,7 @@ describe("a container that does not run", () => {
       }),
       trouble: {
         reason: "ImageUnsuitable",
-        detail: `image ${image} holds no Patroni: executable file \`patroni\` not found in $PATH: No such file or directory`,
+        detail: `image ${image} lacks what images/postgres holds: executable file \`patroni\` not found in $PATH: No such file or directory`,
       },
     },
     {
@@ -120,7 +128,7 @@ describe("a container that does not run", () => {
     {
       because: "a shell that did not find it",
       pod: pod({ restartCount: 1, state: waits("CrashLoopBackOff"), lastState: { terminated: ended(127) } }),
-      trouble: { reason: "ImageUnsuitable", detail: `image ${image} cannot run Patroni: exit code 127` },
+      trouble: { reason: "ImageUnsuitable", detail: `image ${image} cannot run tini or Patroni: exit code 127` },
     },
     {
       because: "its Secret has lost a key",

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { mostUrgent, named, patienceMs } from "../../src/database/failures.ts";
+import { InvalidSpec } from "../../src/database/api.ts";
+import { mostUrgent, named, patienceMs, reasonOf } from "../../src/database/failures.ts";
+import { PortError } from "../../src/database/port-error.ts";
 import { ApiError, RetryAfterError, TerminalError } from "../../src/runtime/index.ts";
 
 const terminal = new TerminalError("NameTaken", "taken");
@@ -60,4 +62,49 @@ test.each([
 ])("$reason: $because", ({ error, reason, ms }) => {
   const failure = named(error) as Error & { reason?: string };
   expect([failure.reason, patienceMs(failure)]).toEqual([reason, ms]);
+});
+
+test.each([
+  { error: new InvalidSpec("UnknownVersion", ""), reason: "UnknownVersion", because: "it says so itself" },
+  {
+    error: new PortError("", { reason: "CredentialsRefused" }),
+    reason: "CredentialsRefused",
+    because: "a port says so",
+  },
+  { error: new ApiError("", { status: 403, reason: "Forbidden" }), reason: "Forbidden", because: "a right is missing" },
+  { error: new ApiError("", { status: 422, reason: "Invalid" }), reason: "Refused", because: "the body is refused" },
+  {
+    error: forbidden('persistentvolumeclaims "orders-1" is forbidden: User "holdfast" cannot patch resource'),
+    reason: "Forbidden",
+    because: "the authorizer says so",
+  },
+  {
+    error: forbidden(
+      'persistentvolumeclaims "orders-1" is forbidden: minimum storage usage is 5Gi, but request is 1Gi',
+    ),
+    reason: "Refused",
+    because: "a limit says so",
+  },
+  {
+    error: forbidden('admission webhook "no" denied the request: never'),
+    reason: "Refused",
+    because: "a webhook says so",
+  },
+  {
+    error: new RetryAfterError("PersistentVolumeClaim orders-1 is being deleted", 10_000, {
+      reason: "WaitingForDeletion",
+    }),
+    reason: "WaitingForDeletion",
+    because: "it says so itself",
+  },
+  {
+    error: new ApiError("", { status: 500, reason: "InternalError" }),
+    reason: "ReconcileFailed",
+    because: "it is tried again",
+  },
+  { error: new TerminalError("Surprise", ""), reason: "ReconcileFailed", because: "the list is closed" },
+  { error: "text", reason: "ReconcileFailed", because: "anything can be thrown" },
+  { error: undefined, reason: "ReconcileFailed", because: "anything can be thrown" },
+])("the reason of an error is $reason: $because", ({ error, reason }) => {
+  expect(reasonOf(error)).toBe(reason);
 });

@@ -65,6 +65,61 @@ test.each([
     words: "FATAL: now something else",
   },
   {
+    because: "why a server was killed does not stand in what its clients did before",
+    log: log(
+      ready,
+      postgres("ERROR", 'duplicate key value violates unique constraint "people_email_key"'),
+      postgres("DETAIL", "Key (email)=(jane@example.org) already exists."),
+      postgres("STATEMENT", "insert into people values ('jane@example.org')"),
+      postgres("LOG", "server process (PID 77) was terminated by signal 9: Killed"),
+    ),
+    words: undefined,
+  },
+  {
+    because: "nor where the end of the log does not reach back to its start",
+    log: log(
+      postgres("ERROR", 'duplicate key value violates unique constraint "people_email_key"'),
+      postgres("DETAIL", "Key (email)=(jane@example.org) already exists."),
+    ),
+    words: undefined,
+  },
+  {
+    because: "a client may say anything, also that the disk is full",
+    log: log(
+      ready,
+      postgres("ERROR", 'invalid input syntax for type integer: "no space left on device"'),
+      postgres("ERROR", 'invalid input syntax for type integer: "x: No space left on device"'),
+      postgres("ERROR", 'could not extend file "base/5/16384": No space left on device'),
+      postgres("STATEMENT", "select 'FATAL:  PANIC:  x: No space left on device'"),
+      "\tFATAL:  a statement goes on: No space left on device",
+    ),
+    words: undefined,
+  },
+  {
+    because: "what clients do does not hide it",
+    log: log(
+      ready,
+      postgres("PANIC", 'could not write to file "pg_wal/xlogtemp.45": No space left on device'),
+      postgres("ERROR", "division by zero"),
+      postgres("FATAL", 'role "jane" does not exist'),
+    ),
+    words: 'PANIC: could not write to file "pg_wal/xlogtemp": No space left on device',
+  },
+  {
+    because: "of Patroni's own errors those from before it ran tell",
+    log: log(
+      patroni("ERROR", "could not reach the API server"),
+      ready,
+      patroni("ERROR", "failed to update leader lock"),
+    ),
+    words: undefined,
+  },
+  {
+    because: "Patroni may say alone why it does not go on",
+    log: log(patroni("ERROR", "get_cluster: not allowed")),
+    words: "ERROR: get_cluster: not allowed",
+  },
+  {
     because: "initdb has a form of its own",
     log: log(
       "initdb: error: could not create directory: Permission denied",
@@ -101,6 +156,29 @@ test.each([
     ),
     words: undefined,
   },
+  {
+    because: "these end one session, not the server",
+    log: log(
+      ready,
+      postgres("FATAL", 'database "shop" does not exist'),
+      postgres("FATAL", 'role "jane" does not exist'),
+      postgres("FATAL", 'database "shop" is not currently accepting connections'),
+      postgres("FATAL", "sorry, too many clients already"),
+      postgres("FATAL", "remaining connection slots are reserved for roles with the SUPERUSER attribute"),
+      postgres("FATAL", 'too many connections for role "app"'),
+      postgres("FATAL", "connection to client lost"),
+      postgres("FATAL", "terminating connection due to idle-session timeout"),
+      postgres("FATAL", 'no pg_hba.conf entry for host "10.0.0.7", user "jane", database "shop", no encryption'),
+      postgres("FATAL", 'permission denied for database "shop"'),
+      postgres("FATAL", "canceling authentication due to timeout"),
+    ),
+    words: undefined,
+  },
+  {
+    because: "a file that cannot be read is another matter",
+    log: log(postgres("FATAL", "could not load /pgdata/pg_hba.conf")),
+    words: "FATAL: could not load /pgdata/pg_hba.conf",
+  },
   { because: "there is no log", log: "", words: undefined },
 ])("the last words are $words: $because", ({ log: text, words }) => {
   expect(lastWords(text)).toBe(words);
@@ -125,6 +203,10 @@ test("what is longer than anybody reads is cut", () => {
 test.each([
   { text: "could not extend file: No space left on device", full: true },
   { text: "write: Disk quota exceeded", full: true },
+  { text: "OSError: [Errno 28] No space left on device: '/var/lib/postgresql/x'", full: true },
+  { text: "FATAL: could not write: No space left on device (There is none.)", full: true },
+  { text: 'ERROR: invalid input syntax for type integer: "x: No space left on device"', full: false },
+  { text: "image cannot be had: write /var/lib/containerd/tmp: no space left on device", full: false },
   { text: "out of memory", full: false },
 ])("the disk is full: $full, by $text", ({ text, full }) => {
   expect(saysDiskFull(text)).toBe(full);

@@ -32,13 +32,13 @@ const hand = (nowMs = 0, overrides: Partial<HandOverRequest> = {}) =>
 
 test("a corrected parameter reaches Patroni through whoever answers, and it is said which", async () => {
   fake.unreachable.add("orders-1");
-  expect(await hand()).toEqual(["configuration: postgresql.parameters.shared_buffers"]);
+  expect(await hand()).toEqual({ changes: ["configuration: postgresql.parameters.shared_buffers"] });
   expect(cluster.configuration).toEqual({ ...wished, loop_wait: 5 });
 });
 
 test("what is as declared is not written", async () => {
   cluster.configuration = wished;
-  expect(await hand()).toEqual([]);
+  expect(await hand()).toEqual({ changes: [] });
   expect(cluster.writes).toBe(0);
 });
 
@@ -56,12 +56,30 @@ test.each<{ nowMs: number; change: Partial<HandOverRequest>; looks: boolean; bec
 
 test("nobody answers: it is said, without a password, and tried again", async () => {
   for (const { host } of request.members) fake.unreachable.add(host);
-  const error = await hand().catch((reason: unknown) => reason as Error);
-  expect(error).toMatchObject({ name: "PortError", reason: "Unreachable" });
-  expect((error as Error).message).toContain("orders-1:8008");
-  expect((error as Error).message).not.toContain("rest-secret");
+  const { missed } = await hand();
+  expect(missed?.error).toMatchObject({ name: "PortError", reason: "Unreachable" });
+  expect(missed?.error.message).toContain("orders-1:8008");
+  expect(missed?.error.message).not.toContain("rest-secret");
   fake.unreachable.clear();
-  expect(await hand(1)).toHaveLength(1);
+  expect((await hand(1)).changes).toHaveLength(1);
+});
+
+test("while nobody answers it is tried ever more seldom, and said once in the same words", async () => {
+  for (const { host } of request.members) fake.unreachable.add(host);
+  const told = async (nowMs: number) => {
+    const { missed } = await hand(nowMs);
+    return [missed?.isNews, missed?.againInMs];
+  };
+  // As each answer asks for it; the last far beyond the age of what is remembered.
+  expect(await told(0)).toEqual([true, 10_000]);
+  expect(await told(10_000)).toEqual([false, 10_000]);
+  expect(await told(20_000)).toEqual([false, 20_000]);
+  expect(await told(40_000)).toEqual([false, 40_000]);
+  expect(await told(900_000)).toEqual([false, 300_000]);
+  fake.unreachable.delete("orders-2");
+  await hand(900_001);
+  fake.unreachable.add("orders-2");
+  expect(await told(2_000_000)).toEqual([true, 10_000]);
 });
 
 test("rejects with the signal's reason once that is aborted", async () => {

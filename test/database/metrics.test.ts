@@ -1,17 +1,21 @@
 import { describe, expect, test } from "vitest";
-import { Database, type Condition, type DatabaseStatus } from "../../src/database/api.ts";
+import { Database, InvalidSpec, type Condition, type DatabaseStatus } from "../../src/database/api.ts";
+import { LastReconciles } from "../../src/database/last-reconciles.ts";
 import { measureDatabases } from "../../src/database/metrics.ts";
 import { labels } from "../../src/database/names.ts";
-import { Endpoints, PersistentVolumeClaim, Pod, StatefulSet } from "../../src/runtime/index.ts";
+import { PortError } from "../../src/database/port-error.ts";
+import { ApiError, Endpoints, PersistentVolumeClaim, Pod, StatefulSet } from "../../src/runtime/index.ts";
 import { TestWorld } from "../support/controller-world.ts";
 import { leading, orders, podOf, statefulSetOf, volumeOf, type InstanceFixture } from "../support/orders.ts";
 
 /** A cache, and what is served of it. */
 function openWorld() {
   const world = new TestWorld();
-  measureDatabases({ cache: world.cache, subscribe: world.subscribe, metrics: world.registry });
+  const last = new LastReconciles();
+  measureDatabases({ cache: world.cache, subscribe: world.subscribe, metrics: world.registry }, last);
   return {
     world,
+    last,
     /** The lines of one metric, or of all that are the Databases', without comments. */
     lines: async (name = "holdfast_database_") =>
       (await world.registry.registry.metrics()).split("\n").filter((line) => line.startsWith(name)),
@@ -111,6 +115,47 @@ describe("a Database", () => {
     expect(await lines("holdfast_database_phase_start")).toEqual([
       `holdfast_database_phase_start_time_seconds{${of}} 1800000060`,
     ]);
+  });
+});
+
+describe("the last reconcile", () => {
+  const name = "holdfast_database_last_reconcile";
+
+  test.each<{ failure: unknown; told: string; because: string }>([
+    { failure: undefined, told: 'outcome="success",reason=""', because: "the pass came to its end" },
+    {
+      failure: new InvalidSpec("ParameterRefused", "port"),
+      told: 'outcome="waits",reason="ParameterRefused"',
+      because: "an edit has to mend it",
+    },
+    {
+      failure: new ApiError("no", { status: 403, reason: "Forbidden" }),
+      told: 'outcome="error",reason="Forbidden"',
+      because: "the right may come",
+    },
+    {
+      failure: new TypeError("bug"),
+      told: 'outcome="error",reason="ReconcileFailed"',
+      because: "whatever it was is tried again",
+    },
+  ])("is told as $told: $because", async ({ failure, told }) => {
+    const { world, last, lines } = openWorld();
+    const database = world.put(Database, orders());
+    expect(await lines(name)).toEqual([]);
+    last.tell(database, new PortError("refused", { reason: "Unreachable" }));
+    last.tell(database, failure);
+    expect(await lines(name)).toEqual([`${name}{${of},${told}} 1`]);
+  });
+
+  test("is forgotten with the Database: nobody has looked at its namesake yet", async () => {
+    const { world, last, lines } = openWorld();
+    const database = world.put(Database, orders());
+    last.tell(database);
+    world.remove(Database, database);
+    expect(last.size).toBe(0);
+    last.tell(database);
+    world.put(Database, { ...database, metadata: { ...database.metadata, uid: "uid-of-a-namesake" } });
+    expect(await lines(name)).toEqual([]);
   });
 });
 
@@ -246,7 +291,8 @@ describe("changes of the primary", () => {
     const world = new TestWorld();
     world.put(Database, orders());
     lead(world, "orders-1-0");
-    measureDatabases({ cache: world.cache, subscribe: world.subscribe, metrics: world.registry });
+    const measured = { cache: world.cache, subscribe: world.subscribe, metrics: world.registry };
+    measureDatabases(measured, new LastReconciles());
     lead(world, "orders-2-0");
     expect(await world.metric("holdfast_database_failovers_total", { name: "orders" })).toBe(1);
   });

@@ -109,6 +109,7 @@ const inForce = {
   },
   lagsSinceMs: undefined,
   settled: true,
+  behind: [],
   problems: [],
 };
 const resyncEveryMs = 600_000;
@@ -292,7 +293,7 @@ describe("looking outside", () => {
 
   test("does not happen because replicas come and go, or because Patroni says that one must be restarted", async () => {
     await provide(0);
-    const replica = { postgres: { ...address, host: "replica" }, pendingRestart: true };
+    const replica = { name: "orders-2-0", postgres: { ...address, host: "replica" }, pendingRestart: true };
     expect(await looks(1, { replicas: [replica], pendingRestart: true })).toBe(false);
   });
 

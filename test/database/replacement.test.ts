@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { DatabaseSpec } from "../../src/database/api.ts";
-import { planReplacement } from "../../src/database/replacement.ts";
+import { planDiscard, planReplacement } from "../../src/database/replacement.ts";
 import { volumeLoss } from "../../src/database/volume-loss.ts";
 import { instances, leading, orders, streaming, type InstanceFixture, type VolumeFixture } from "../support/orders.ts";
 
@@ -13,11 +13,14 @@ const replica = (number: number, volume: VolumeFixture = {}, rest: Partial<Insta
   volume,
   ...rest,
 });
+const older = { scheduledAt: "2026-11-21T09:00:00Z" };
+const newer: VolumeFixture = { createdAt: "2026-11-21T09:00:01Z" };
 /** Its Pod waits for its volume. */
 const waiting = { ready: false, patroni: null, unscheduled: true } as const;
 
 function act(spec: Partial<DatabaseSpec>, leader: number | undefined, ...existing: InstanceFixture[]) {
-  const planned = planReplacement(orders(spec), instances(leader, ...existing));
+  const [database, found] = [orders(spec), instances(leader, ...existing)];
+  const planned = planReplacement(database, found) ?? planDiscard(database, found);
   if (planned === undefined) return undefined;
   const to = planned.type === "switchover" ? ` to ${planned.candidate.name}` : "";
   return `${planned.type} ${planned.instance.name}${to}`;
@@ -77,8 +80,40 @@ describe("of three instances", () => {
       expected: "deletePod orders-2",
     },
     {
-      because: "while a replica is filled the primary stays what it is",
-      existing: [primary(going), replica(2), replica(3, {}, { ready: false })],
+      because: "whatever becomes of another replica",
+      existing: [primary(going), replica(2, {}, { ready: false }), replica(3)],
+      expected: "switchover orders-1 to orders-3",
+    },
+    {
+      because: "while no replica has all of it the primary stays what it is",
+      existing: [primary(going), replica(2), replica(3, {}, { ready: false })].map((instance) =>
+        instance.number === 2 ? { ...instance, patroni: { ...streaming, timeline: 2 } } : instance,
+      ),
+      expected: undefined,
+    },
+    {
+      because: "its claim is gone, and that of an empty volume would not make it safe",
+      existing: [{ ...primary(), volume: false }, replica(2), replica(3)],
+      expected: "switchover orders-1 to orders-2",
+    },
+    {
+      because: "its claim was made after the Pod: it has another volume",
+      existing: [{ ...primary(newer), ...older }, replica(2), replica(3)],
+      expected: "switchover orders-1 to orders-2",
+    },
+    {
+      because: "its Pod has a volume without a claim",
+      existing: [primary(), replica(2, newer, older), replica(3)],
+      expected: "deletePod orders-2",
+    },
+    {
+      because: "what has no StatefulSet does not last either",
+      existing: [primary(going), replica(2, {}, { statefulSet: false }), replica(3)],
+      expected: "switchover orders-1 to orders-3",
+    },
+    {
+      because: "its Pod was scheduled when the claim was there",
+      existing: [primary(), replica(2, { createdAt: older.scheduledAt }, older), replica(3)],
       expected: undefined,
     },
     {
@@ -102,6 +137,21 @@ describe("of three instances", () => {
       because: "one that is too many goes first, perhaps this one",
       existing: [primary(), replica(2), replica(3, lost), replica(4)],
       expected: undefined,
+    },
+    {
+      because: "nothing goes before the primary is one that keeps what it has",
+      existing: [primary(going), replica(2, lost), replica(3), replica(4)],
+      expected: "switchover orders-1 to orders-3",
+    },
+    {
+      because: "one that was to go stays when it leads, and has what no other has",
+      existing: [primary(going), replica(2, { retired: true }), replica(3, lost), replica(4, lost), replica(5, lost)],
+      expected: "switchover orders-1 to orders-2",
+    },
+    {
+      because: "before one that was to go",
+      existing: [primary(going), replica(2, { retired: true }), replica(3), replica(4)],
+      expected: "switchover orders-1 to orders-3",
     },
   ])("$expected: $because", ({ leader = 1, existing, expected }) => {
     expect(act({ replicas: 3 }, leader, ...existing)).toBe(expected);
@@ -143,6 +193,17 @@ describe("a volume that was never bound", () => {
       expected: undefined,
     },
     { because: "it goes already", storage: { size: "2Gi" }, volume: { deleting: true }, expected: undefined },
+    { because: "somebody else made it", storage: { size: "2Gi" }, volume: { ofOthers: true }, expected: undefined },
+    ...[
+      { dataSource: { kind: "PersistentVolumeClaim", name: "old" } },
+      { dataSourceRef: { kind: "PersistentVolumeClaim", name: "old" } },
+      { selector: { matchLabels: { disk: "old" } } },
+    ].map((spec) => ({
+      because: `somebody wants it to be ${JSON.stringify(spec)}`,
+      storage: { size: "2Gi" },
+      volume: { spec },
+      expected: undefined,
+    })),
     {
       because: "it was bound, so it may hold data: it stays and grows",
       storage: { size: "2Gi", storageClass: "fast" },
@@ -183,6 +244,21 @@ test.each<{ existing: InstanceFixture[]; leader?: number; number?: number; says:
     says: "it is gone, with the data on it; it is not made anew before another instance leads, which may have the data",
   },
   { existing: [primary(), { number: 2, volume: false }], number: 2, says: undefined },
+  {
+    existing: [{ ...primary(), volume: false }],
+    says:
+      "it was taken away, and the data on it go with the Pod; no other instance has a copy: keep orders-1-0 running " +
+      "and raise spec.replicas, then it is replaced",
+  },
+  // No node has its Pod yet: it waits for the claim.
+  { existing: [primary(), replica(2, newer, { ...older, ...waiting })], number: 2, says: undefined },
+  {
+    existing: [primary(), replica(2, newer, older)],
+    number: 2,
+    says:
+      "it is newer than the Pod, whose own was taken away and goes with it; the instance is filled again from " +
+      "orders-1-0",
+  },
 ])("what is said of a volume, and what becomes of it: $says", ({ existing, leader = 1, number = 1, says }) => {
   const found = instances(leader, ...existing);
   expect(volumeLoss(found[number - 1]!, found)).toBe(says);

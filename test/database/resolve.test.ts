@@ -186,6 +186,11 @@ describe("a volume is not made now", () => {
       found: resolved(orders({ replicas: 2 }, status), 1, leader, { number: 2, volume: false }),
     },
     {
+      sizes: [undefined, "1Gi"],
+      because: "the primary's own is gone, and an empty one would look as if all were well",
+      found: resolved(orders({ replicas: 2 }), 1, { ...leader, volume: false }, { number: 2 }),
+    },
+    {
       sizes: ["1Gi", undefined],
       because: "nobody leads: what is gone may have been the newest, and an empty one must not look like it",
       found: resolved(orders({ replicas: 2 }, status), undefined, { number: 1 }, { number: 2, volume: false }),

@@ -119,6 +119,18 @@ describe("Pods of an old template", () => {
       act: "switchover 1 → 2",
       because: "a new Pod is a restart too",
     },
+    ...[{ deleting: true } as const, { phase: "Lost" } as const, false as const].flatMap((volume) => [
+      {
+        existing: [{ ...primary, ...old, volume }],
+        act: "nothing",
+        because: `its data would go with its Pod: the volume is ${JSON.stringify(volume)}`,
+      },
+      {
+        existing: [{ ...primary, ...old, volume }, replica(2, old)],
+        act: "nothing",
+        because: `the replica is all that lasts: the primary's volume is ${JSON.stringify(volume)}`,
+      },
+    ]),
     {
       existing: [{ ...primary, ...old, patroni: { ...leading, state: "stopping" } }, replica(2)],
       act: "nothing",
@@ -201,6 +213,11 @@ describe("a parameter that needs a restart", () => {
     { existing: [one(slots), waits(2, slots)], act: "restart 2", because: "less of what no replica needs" },
     { existing: [one(undefined), waits(2, undefined)], act: "restart 2", because: "Patroni does not say which" },
     { existing: [one(raise)], act: "restart 1", because: "alone" },
+    {
+      existing: [{ ...one(raise), volume: { phase: "Lost" } }],
+      act: "nothing",
+      because: "alone, it might not start again on what is left of its volume",
+    },
     {
       existing: [
         one(raise),

@@ -6,8 +6,7 @@ import { PortError } from "../../src/database/port-error.ts";
 import type { Pass } from "../../src/database/pass.ts";
 import { computeStatus } from "../../src/database/status.ts";
 import type { Trouble } from "../../src/database/troubles.ts";
-import { reasonOf } from "../../src/database/verdicts.ts";
-import { ApiError, RetryAfterError, TerminalError } from "../../src/runtime/index.ts";
+import { ApiError, TerminalError } from "../../src/runtime/index.ts";
 import { instances, leading, orders, resolveOrders, streaming, type InstanceFixture } from "../support/orders.ts";
 
 const now = new Date("2026-11-21T10:00:00Z");
@@ -455,9 +454,24 @@ test.each([
     says: `no such version. What to do: ${reasons.UnknownVersion}`,
   },
   {
-    because: "there is only to wait",
+    because: "a sentence ends the cause",
+    failure: new InvalidSpec("UnknownVersion", "no such version."),
+    says: `no such version. What to do: ${reasons.UnknownVersion}`,
+  },
+  {
+    because: "waiting may not help",
     failure: new PortError("no answer", { reason: "Unreachable" }),
-    says: "no answer; it is tried again by itself",
+    says: `no answer; it is tried again by itself. What to do: ${reasons.Unreachable.replace("Wait. ", "")}`,
+  },
+  {
+    because: "there is only to wait",
+    failure: new PortError("it follows", { reason: "NotPrimary" }),
+    says: "it follows; it is tried again by itself",
+  },
+  {
+    because: "the cause is longer than anybody reads",
+    failure: new InvalidSpec("UnknownVersion", "x".repeat(3_000)),
+    says: `${"x".repeat(1_024 - 1 - 14 - reasons.UnknownVersion.length)}…. What to do: ${reasons.UnknownVersion}`,
   },
 ])("Ready says what to do where $because", ({ failure, says }) => {
   const { conditions } = statusOf({}, instances(1, primary), { failure });
@@ -600,51 +614,4 @@ describe("what was said before", () => {
     const status = { ...before, conditions: [theirs, ...(before.conditions ?? [])] };
     expect(computeStatus(orders({}, { status }), complete({}, healthy), now).conditions?.[0]).toEqual(theirs);
   });
-});
-
-const forbidden = (text: string): ApiError => new ApiError(text, { status: 403, reason: "Forbidden" });
-
-test.each([
-  { error: new InvalidSpec("UnknownVersion", ""), reason: "UnknownVersion", because: "it says so itself" },
-  {
-    error: new PortError("", { reason: "CredentialsRefused" }),
-    reason: "CredentialsRefused",
-    because: "a port says so",
-  },
-  { error: new ApiError("", { status: 403, reason: "Forbidden" }), reason: "Forbidden", because: "a right is missing" },
-  { error: new ApiError("", { status: 422, reason: "Invalid" }), reason: "Refused", because: "the body is refused" },
-  {
-    error: forbidden('persistentvolumeclaims "orders-1" is forbidden: User "holdfast" cannot patch resource'),
-    reason: "Forbidden",
-    because: "the authorizer says so",
-  },
-  {
-    error: forbidden(
-      'persistentvolumeclaims "orders-1" is forbidden: minimum storage usage is 5Gi, but request is 1Gi',
-    ),
-    reason: "Refused",
-    because: "a limit says so",
-  },
-  {
-    error: forbidden('admission webhook "no" denied the request: never'),
-    reason: "Refused",
-    because: "a webhook says so",
-  },
-  {
-    error: new RetryAfterError("PersistentVolumeClaim orders-1 is being deleted", 10_000, {
-      reason: "WaitingForDeletion",
-    }),
-    reason: "WaitingForDeletion",
-    because: "it says so itself",
-  },
-  {
-    error: new ApiError("", { status: 500, reason: "InternalError" }),
-    reason: "ReconcileFailed",
-    because: "it is tried again",
-  },
-  { error: new TerminalError("Surprise", ""), reason: "ReconcileFailed", because: "the list is closed" },
-  { error: "text", reason: "ReconcileFailed", because: "anything can be thrown" },
-  { error: undefined, reason: "ReconcileFailed", because: "anything can be thrown" },
-])("the reason of an error is $reason: $because", ({ error, reason }) => {
-  expect(reasonOf(error)).toBe(reason);
 });

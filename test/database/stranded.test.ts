@@ -84,6 +84,16 @@ describe("beside a primary the stranded instance", () => {
       found: undefined,
       because: "half a copy is none",
     },
+    ...["restart failed (start failed)", "custom bootstrap failed"].map((state) => ({
+      existing: [primary, replica(2), at(3, state, old)],
+      found: 3,
+      because: `nothing is under way in it: ${state}`,
+    })),
+    {
+      existing: [primary, replica(2), at(3, "start failed", { ...old, volume: { deleting: true } })],
+      found: 3,
+      because: "its volume goes with it, and the primary has the data",
+    },
     { existing: [primary, replica(2), at(3, "stopped", old)], found: undefined, because: "it may be rewinding" },
     {
       existing: [primary, replica(2), replica(3, { ...old, ready: false, patroni: null })],
@@ -138,6 +148,18 @@ describe("while nobody leads the stranded instance", () => {
     },
     { existing: [at(1, "starting", old)], found: 1, because: "alone it can only get better" },
     { existing: [at(1, "initializing new cluster", old)], found: undefined, because: "half a cluster is none" },
+    ...[{ deleting: true } as const, { phase: "Lost" } as const].flatMap((volume) => [
+      {
+        existing: [at(1, "start failed", { ...old, volume })],
+        found: undefined,
+        because: `its data would go with its Pod: the volume is ${JSON.stringify(volume)}`,
+      },
+      {
+        existing: [crashing(1, { ...old, volume }), crashing(2, old), crashing(3, old)],
+        found: 2,
+        because: `the first may have led last, and would lose its data: the volume is ${JSON.stringify(volume)}`,
+      },
+    ]),
   ];
   test.each(cases)("is $found: $because", ({ existing, found: expected }) => {
     expect(found(undefined, existing)).toBe(expected);

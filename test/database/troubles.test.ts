@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Instance } from "../../src/database/instances.ts";
-import { noEvidence, remarkOf, troublesOf, type Evidence } from "../../src/database/troubles.ts";
+import { remarkOf, troublesOf, type Evidence } from "../../src/database/troubles.ts";
 import type { PersistentVolumeClaim, Pod } from "../../src/runtime/index.ts";
 import { instances, leading, type InstanceFixture } from "../support/orders.ts";
 
@@ -35,6 +35,7 @@ function world(leader: number | undefined, ...fixtures: readonly Fixture[]): rea
 }
 
 const down = (number = 1, more: Partial<Fixture> = {}): Fixture => ({ number, ready: false, patroni: null, ...more });
+const noEvidence: Evidence = { refusals: new Map(), classes: new Map(), startFailures: new Map() };
 const evidence = (more: Partial<Evidence>): Evidence => ({ ...noEvidence, ...more });
 const unbound = {
   storageClassName: "fast",

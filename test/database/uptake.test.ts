@@ -4,6 +4,7 @@ import { FakePostgres, type FakeCluster } from "../support/fake-postgres.ts";
 
 const { signal } = new AbortController();
 const server = (host: string, pendingRestart = false) => ({
+  name: `${host}-0`,
   postgres: { host, port: 5432, user: "postgres", password: "super", connectTimeoutMs: 1_000 },
   pendingRestart,
 });
@@ -33,7 +34,7 @@ const old = configuration({ work_mem: "4MB", shared_buffers: "128MB" });
 describe("it is settled", () => {
   test("when the primary and the replicas have taken everything up", async () => {
     const { parameters: seen, ...rest } = await look(1);
-    expect(rest).toEqual({ settled: true, lagsSinceMs: undefined });
+    expect(rest).toEqual({ settled: true, lagsSinceMs: undefined, behind: [] });
     expect(seen.parameters.map(({ name }) => name)).toEqual(["work_mem", "shared_buffers"]);
   });
 
@@ -63,6 +64,19 @@ describe("it is settled", () => {
       settled: true,
     });
   });
+});
+
+test.each<{ before: () => void; behind: readonly string[]; because: string }>([
+  { before: () => cluster.lagging.set("replica", old), behind: ["replica-0"], because: "only a replica lags" },
+  { before: () => fake.unreachable.add("replica"), behind: ["replica-0"], because: "nobody knows about a replica" },
+  {
+    before: () => ["primary", "replica"].forEach((host) => cluster.lagging.set(host, old)),
+    behind: [],
+    because: "what the primary does not take is no fault of the replica",
+  },
+])("behind are $behind: $because", async ({ before, behind }) => {
+  before();
+  expect(await look(15_000)).toMatchObject({ behind });
 });
 
 test("a primary that does not answer is a failure", async () => {

@@ -86,9 +86,9 @@ const troubles: readonly Trouble[] = [
   },
   {
     reason: "ImageUnsuitable",
-    because: "the image holds no Patroni",
+    because: "the image holds neither tini nor Patroni",
     namespace: "e2e-unsuitable",
-    says: /patroni/i,
+    says: /lacks what images\/postgres holds: .*tini/,
     broken: "from the start",
     mended: {},
   },

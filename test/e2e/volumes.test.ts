@@ -34,7 +34,7 @@ const rows = async (): Promise<string> => (await application(namespace, "orders"
 const gibibytes = async (inNamespace: string, pod: string): Promise<number> => {
   const command = ["df", "--output=size", "-BM", "/var/lib/postgresql/data"];
   const text = await kubectl("exec", "-n", inNamespace, pod, "-c", "postgres", "--", ...command);
-  return Number(/(\d+)M/.exec(text)?.[1]) / 1024;
+  return Number(/(\d+)M\s*$/.exec(text)?.[1]) / 1024;
 };
 
 test("a larger size makes every volume grow while it is used; a class that cannot is told", async () => {

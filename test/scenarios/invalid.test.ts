@@ -16,6 +16,12 @@ import {
 } from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
 
+/** Every Warning about the Database, with how often it was told: undefined of one that was told once. */
+const warningsOf = async (scenario: Scenario) =>
+  (await eventsOf(scenario))
+    .filter(({ type }) => type === "Warning")
+    .map(({ reason, note, series }) => [reason, note, series?.count]);
+
 const open = async (title: string): Promise<Scenario> => openScenario(await sharedControlPlane(), title);
 
 test.concurrent("a refused parameter is named, changes nothing, is not tried again, and can be taken back", async () => {
@@ -37,8 +43,7 @@ test.concurrent("a refused parameter is named, changes nothing, is not tried aga
   // Backoff would have tried again after one second, and after two more.
   expect(await passes(operator)).toBe(before + 1);
   expect(cluster.configuration).toEqual(configuration);
-  const warnings = (await eventsOf(scenario)).filter(({ type }) => type === "Warning");
-  expect(warnings.map(({ reason }) => reason)).toEqual(["ParameterRefused"]);
+  expect(await warningsOf(scenario)).toEqual([["ParameterRefused", ready.message, undefined]]);
 
   await scenario.apply({ parameters: { work_mem: "8MB" } });
   await scenario.ready();
@@ -55,12 +60,14 @@ test.concurrent("a password's Secret that is missing is named; made with our lab
   });
   const password = (): string | undefined =>
     scenario.postgres.cluster(`${namespace}/orders`).roles.get("orders")?.password;
-  await scenario.start();
+  const operator = await scenario.start();
   await scenario.apply({ passwordSecretRef: { name: "mine", key: "password" } });
   const ready = await notReady(scenario, "PasswordSecretMissing");
   expect(ready.message).toContain("there is no Secret mine");
   expect(ready.message).toContain("app.kubernetes.io/managed-by=holdfast");
   expect(await instancesOf(scenario)).toEqual([]);
+  await untilIdle(operator);
+  expect(await warningsOf(scenario)).toEqual([["PasswordSecretMissing", ready.message, undefined]]);
 
   await admin.apply(Secret, secret("first"), { fieldManager: "user" });
   await scenario.ready();
@@ -74,6 +81,36 @@ test.concurrent("a password's Secret that is missing is named; made with our lab
     return text === "second" ? text : undefined;
   });
   expect(credentials).toBe("second");
+  await scenario.ready();
+});
+
+test.concurrent("what waits for an edit is told also while a Secret that nobody follows is looked at again", async () => {
+  await using scenario = await open("unfollowed");
+  const { admin, namespace } = scenario;
+  const secret = (password: string): Secret => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: "mine", namespace },
+    data: { password: Buffer.from(password).toString("base64") },
+  });
+  const passwordSecretRef = { name: "mine", key: "password" };
+  await admin.apply(Secret, secret("two\nlines"), { fieldManager: "user" });
+  const operator = await scenario.start();
+  await scenario.apply({ passwordSecretRef });
+  const unusable = await notReady(scenario, "PasswordUnusable");
+  await untilIdle(operator);
+  const first = ["PasswordUnusable", unusable.message, undefined];
+  expect(await warningsOf(scenario)).toEqual([first]);
+
+  await admin.apply(Secret, secret("first"), { fieldManager: "user" });
+  await scenario.apply({ passwordSecretRef, parameters: { listen_addresses: "*" } });
+  const refused = await notReady(scenario, "ParameterRefused");
+  await untilIdle(operator);
+  const told = await warningsOf(scenario);
+  expect(told).toHaveLength(2);
+  expect(told).toEqual(expect.arrayContaining([first, ["ParameterRefused", refused.message, undefined]]));
+
+  await scenario.apply({ passwordSecretRef });
   await scenario.ready();
 });
 
@@ -95,6 +132,7 @@ test.concurrent("a name that is taken is named, its object left untouched; witho
   const now = await admin.get(Service, { namespace, name: "orders" });
   expect(contentOf(now!)).toEqual(contentOf(foreign));
   expect(now?.metadata.managedFields).toEqual(foreign.metadata.managedFields);
+  expect(await warningsOf(scenario)).toEqual([["NameTaken", ready.message, undefined]]);
   // Without the leader key's Service no instance may start.
   expect(await instancesOf(scenario)).toEqual([]);
 

@@ -53,6 +53,7 @@ test.concurrent("a Database is served from its creation to its end, with every c
     [`condition{${of},type="Progressing",status="False",reason="Settled"}`]: 1,
     [`condition{${of},type="Degraded",status="False",reason="NotDegraded"}`]: 1,
     [`phase{${of},phase="Ready"}`]: 1,
+    [`last_reconcile{${of},outcome="success",reason=""}`]: 1,
     [`instances_desired{${of}}`]: 2,
     [`instances{${of},role="primary",state="serving"}`]: 1,
     [`instances{${of},role="replica",state="serving"}`]: 1,
@@ -76,6 +77,7 @@ test.concurrent("a Database is served from its creation to its end, with every c
     expect(await served(operator)).toMatchObject({
       [`condition{${of},type="Ready",status="False",reason="${reason}"}`]: 1,
       [`phase{${of},phase="Failed"}`]: 1,
+      [`last_reconcile{${of},outcome="waits",reason="${reason}"}`]: 1,
     });
     const since = `holdfast_database_phase_start_time_seconds{${of}} ${Date.parse(lastTransitionTime) / 1000}`;
     expect((await operator.metrics()).split("\n")).toContain(since);

@@ -15,7 +15,7 @@ import {
 import { sharedControlPlane } from "../support/api-server.ts";
 import { eventsOf, instancesOf, notReady, untilIdle, volumesOf, volumeUids } from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
-import { claimOf, deleteInUse, loseVolume, podUids } from "../support/volume-losses.ts";
+import { claimOf, deleteInUse, loseVolume, podUids, vanish } from "../support/volume-losses.ts";
 
 const open = async (title: string): Promise<Scenario> => {
   const scenario = await openScenario(await sharedControlPlane(), `volumes-${title}`);
@@ -131,20 +131,50 @@ describe("of three instances", () => {
     expect((await admin.get(StatefulSet, { namespace, name: "orders-3" }))?.metadata.name).toBe("orders-3");
   });
 
-  test.concurrent("a volume of a replica that vanished without a trace is made anew", async () => {
-    await using scenario = await open("vanished");
-    const { admin } = scenario;
+  test.concurrent.for([
+    { name: "orders-2", whose: "a replica", primary: "orders-1-0" },
+    { name: "orders-1", whose: "the primary", primary: "orders-2-0" },
+  ])(
+    "a volume of $whose that vanished without a trace is made anew, with its Pod, and filled from another",
+    async ({ name, primary }, { expect }) => {
+      await using scenario = await open(`vanished-${name}`);
+      await scenario.start();
+      await settled(scenario, { replicas: 2 });
+      scenario.standIn.preferLeader(undefined);
+      const [volumes, pods] = [await volumeUids(scenario), await podUids(scenario)];
+      await vanish(scenario, name);
+      await eventually("another volume, and another Pod", async () => {
+        const uids = { ...(await volumeUids(scenario)), ...(await podUids(scenario)) };
+        const anew = (of: string, before: Record<string, string>): boolean =>
+          uids[of] !== undefined && uids[of] !== before[of];
+        return anew(name, volumes) && anew(`${name}-0`, pods) ? true : undefined;
+      });
+      expect((await scenario.ready()).status).toMatchObject({ primary, readyReplicas: 2 });
+      expect(changed(pods, await podUids(scenario))).toEqual([`${name}-0`]);
+    },
+  );
+
+  test.concurrent("the copy that lasts stays when there are to be fewer while the primary's volume goes", async () => {
+    await using scenario = await open("fewer");
     await scenario.start();
-    await settled(scenario, { replicas: 2 });
-    const before = await volumeUids(scenario);
-    const claim = await claimOf(scenario, "orders-2");
-    await admin.patch(PersistentVolumeClaim, refTo(claim), [{ op: "remove", path: "/metadata/finalizers" }]);
-    await admin.delete(PersistentVolumeClaim, refTo(claim), { uid: claim.metadata.uid ?? "" });
-    await eventually("another volume", async () => {
-      const uid = (await volumeUids(scenario))["orders-2"];
-      return uid !== undefined && uid !== before["orders-2"] ? true : undefined;
+    expect(await settled(scenario, { replicas: 2, deletionPolicy: "Delete" })).toBe("orders-1-0");
+    scenario.standIn.preferLeader(undefined);
+    const volumes = await volumeUids(scenario);
+    scenario.postgres.refusal = "not now";
+    await deleteInUse(scenario, "orders-1");
+    await notReady(scenario, "VolumeLost");
+    await scenario.apply({ replicas: 1, deletionPolicy: "Delete" });
+    await eventually("a switchover is refused", async () =>
+      (await scenario.database())?.status?.observedGeneration === 2 ? true : undefined,
+    );
+    expect(Object.keys(await podUids(scenario))).toEqual(["orders-1-0", "orders-2-0"]);
+
+    scenario.postgres.refusal = undefined;
+    expect((await scenario.ready()).status).toMatchObject({ primary: "orders-2-0", replicas: 1 });
+    await eventually("only that is left", async () => {
+      expect(await volumeUids(scenario)).toEqual({ "orders-2": volumes["orders-2"] });
+      return true;
     });
-    expect((await scenario.ready()).status).toMatchObject({ primary: "orders-1-0", readyReplicas: 2 });
   });
 });
 
@@ -168,6 +198,53 @@ describe("of an only instance", () => {
     expect(await settled(scenario, { replicas: 1 })).toBe("orders-2-0");
   });
 
+  test.concurrent.for([
+    { how: "is deleted by hand", lose: deleteInUse, title: "edited-deleted" },
+    { how: "is lost", lose: loseVolume, title: "edited-lost" },
+  ])("the Pod is not restarted for an edit while its volume $how", async ({ lose, title }, { expect }) => {
+    await using scenario = await open(title);
+    const operator = await scenario.start();
+    await settled(scenario, { replicas: 1 });
+    const pods = await podUids(scenario);
+    await lose(scenario, "orders-1");
+    await notReady(scenario, "VolumeLost");
+    await scenario.apply({
+      replicas: 1,
+      resources: { requests: { memory: "256Mi" } },
+      parameters: { max_connections: 200 },
+    });
+    await eventually("the StatefulSet has it", async () => {
+      const { admin, namespace } = scenario;
+      const set = await admin.get(StatefulSet, { namespace, name: "orders-1" });
+      const { observedGeneration, updateRevision, currentRevision } = set?.status ?? {};
+      const isSeen = observedGeneration === set?.metadata.generation && updateRevision !== currentRevision;
+      return isSeen ? true : undefined;
+    });
+    await untilIdle(operator);
+    await notReady(scenario, "VolumeLost");
+    expect(await podUids(scenario)).toEqual(pods);
+    expect(scenario.postgres.cluster(`${scenario.namespace}/orders`).restarts).toEqual([]);
+  });
+
+  test.concurrent("a volume that vanished under the primary is not made anew, until another instance has a copy", async () => {
+    await using scenario = await open("vanished-alone");
+    const operator = await scenario.start();
+    await settled(scenario, { replicas: 1 });
+    scenario.standIn.preferLeader(undefined);
+    const pods = await podUids(scenario);
+    await vanish(scenario, "orders-1");
+    expect((await notReady(scenario, "VolumeLost")).message).toContain(
+      "keep orders-1-0 running and raise spec.replicas",
+    );
+    await scenario.apply({ replicas: 1, resources: { requests: { memory: "256Mi" } } });
+    await untilIdle(operator);
+    await notReady(scenario, "VolumeLost");
+    expect([await volumesOf(scenario), await podUids(scenario)]).toEqual([[], pods]);
+
+    expect(await settled(scenario, { replicas: 2 })).toBe("orders-2-0");
+    expect(Object.keys(await volumeUids(scenario))).toEqual(["orders-1", "orders-2"]);
+  });
+
   test.concurrent("a volume that is gone is not made anew: an empty Database would look like the one that was there", async () => {
     await using scenario = await open("gone");
     const { admin, namespace } = scenario;
@@ -179,7 +256,11 @@ describe("of an only instance", () => {
     await admin.delete(Pod, { namespace, name: "orders-1-0" }, { uid: pod?.metadata.uid ?? "" });
     await eventually("the volume is gone", async () => ((await volumesOf(scenario)).length === 0 ? true : undefined));
     scenario.standIn.holdBack(() => false);
-    expect((await notReady(scenario, "VolumeLost")).message).toContain("it is gone, with the data on it");
+    // Until the operator has heard that it is gone, it says that it is being deleted.
+    await eventually("that it is gone is told", async () => {
+      const { message } = await notReady(scenario, "VolumeLost");
+      return message.includes("it is gone, with the data on it") ? true : undefined;
+    });
     await untilIdle(operator);
     expect(await volumesOf(scenario)).toEqual([]);
   });
@@ -258,6 +339,8 @@ describe("a larger size", () => {
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     expect((await scenario.calls(scenario.operatorUser)).length).toBe(idle);
     await notReady(scenario, "VolumeNotExpandable");
+    const warnings = (await eventsOf(scenario)).filter(({ type }) => type === "Warning");
+    expect(warnings.map(({ reason, series }) => [reason, series])).toEqual([["VolumeNotExpandable", undefined]]);
 
     await settled(scenario, before);
     await admin.delete(StorageClass, { name: storageClass }, { uid: await uidOf(scenario, storageClass) });

@@ -43,6 +43,12 @@ const rules: readonly Rule[] = [
     apply: (objects) => mapped(objects, (object) => withoutIdleMark(object)),
   },
   {
+    because:
+      "an empty list with keys, applied, takes the list away where there were items and is stored where there were none",
+    apply: (objects) =>
+      mapped(objects, (object, key) => (isKind(key, "Database") ? withoutEmptyLists(object) : object)),
+  },
+  {
     because: "lists that Kubernetes sorts by address or by name of the instance are in another order",
     apply: (objects) => mapped(objects, (object) => sorted(object)),
   },
@@ -80,7 +86,7 @@ function mapped(objects: Draft, change: (object: any, key: string) => unknown): 
 function withoutRetired(objects: Draft): Draft {
   const isPlainRetired = (key: string, object: any): boolean =>
     isKind(key, "PersistentVolumeClaim") &&
-    object.metadata.annotations[annotations.retired] === "true" &&
+    ["Retain", "Delete"].includes(object.metadata.annotations[annotations.retired]) &&
     object.metadata.labels[labels.database] === "orders" &&
     object.metadata.deletionTimestamp === undefined &&
     object.status?.phase === "Bound" &&
@@ -178,6 +184,13 @@ function withoutIdleMark(object: any): any {
     delete fieldsV1?.["f:metadata"]?.["f:annotations"]?.[`f:${annotations.lastPrimary}`];
   }
   return object;
+}
+
+/** In the spec as its user has written it: what the operator makes of the one and of the other is compared as it is. */
+function withoutEmptyLists(database: any): any {
+  const { placement } = database.spec ?? {};
+  if (placement?.topologySpreadConstraints?.length === 0) delete placement.topologySpreadConstraints;
+  return database;
 }
 
 function sorted(object: any): any {

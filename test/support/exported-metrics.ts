@@ -1,4 +1,5 @@
 // Every metric that the operator exports, with its labels: those of the runtime, of the Databases and of the process.
+import { LastReconciles } from "../../src/database/last-reconciles.ts";
 import { measureDatabases } from "../../src/database/metrics.ts";
 import { createMetrics } from "../../src/runtime/index.ts";
 import { TestWorld } from "./controller-world.ts";
@@ -22,7 +23,7 @@ export async function exportedMetrics(): Promise<ReadonlyMap<string, Exported>> 
   const { cache, subscribe } = new TestWorld();
   metrics.controller("database", 1, () => undefined);
   metrics.leader("holdfast", () => true);
-  measureDatabases({ cache, subscribe, metrics });
+  measureDatabases({ cache, subscribe, metrics }, new LastReconciles());
   const { registry } = metrics;
   const exported = new Map<string, Exported>();
   for (const each of registry.getMetricsAsArray()) {

@@ -54,6 +54,10 @@ export class FakePostgres {
   readonly unreachable = new Set<string>();
   /** Hosts whose PostgreSQL is in recovery. */
   readonly replicas = new Set<string>();
+  /** Replicas that do not follow, as Patroni says of them. */
+  readonly behind = new Set<string>();
+  /** What every session with PostgreSQL fails with, while there is something. */
+  failure: PortError | undefined;
   /** Patroni's words with which it refuses every restart and switchover, while there are any. */
   refusal: string | undefined;
   /** It does what is asked, and its answer does not come. */
@@ -246,6 +250,7 @@ export class FakePostgres {
 
   #primary(address: ServerAddress, signal: AbortSignal): FakeCluster {
     const cluster = this.#reached(address, signal);
+    if (this.failure !== undefined) throw this.failure;
     if (this.replicas.has(address.host)) {
       throw new PortError(`${address.host}:${address.port}: is in recovery: a replica`, { reason: "NotPrimary" });
     }

@@ -4,8 +4,10 @@ import { Database } from "../../src/database/api.ts";
 import { annotations, labels } from "../../src/database/names.ts";
 import {
   ConfigMap,
+  Endpoints,
   keyOf,
   PersistentVolumeClaim,
+  Pod,
   resourceName,
   Secret,
   StatefulSet,
@@ -39,6 +41,8 @@ export interface Evidence {
   /** Of its Database. */
   readonly volumes: readonly PersistentVolumeClaim[];
   readonly statefulSets: readonly StatefulSet[];
+  /** The Pod that Patroni's leader key names. */
+  readonly leader?: string | undefined;
   /** What the Pods of a written StatefulSet need, and what is neither there nor was when the operator looked. */
   readonly absent: readonly string[];
   /** The operator has let go of its Database: its finalizer is removed. */
@@ -96,6 +100,7 @@ export async function gather(write: Write, world: Pick<KubeClient, "get" | "list
     databases: database === undefined ? told.statesOf(uid).slice(-1) : statesInPlay(database, told),
     volumes: await siblings(PersistentVolumeClaim),
     statefulSets: await siblings(StatefulSet),
+    leader: await leaderFor(write, place, name, world),
     absent: await absentFor(write, place, world, told),
     released: told.released.has(uid),
   };
@@ -104,8 +109,18 @@ export async function gather(write: Write, world: Pick<KubeClient, "get" | "list
 /** Only these are judged by what else there is. */
 function concerns({ kind, ref, verb }: Write): boolean {
   const resource = resourceName(kind);
-  const isInstance = [PersistentVolumeClaim, StatefulSet].some((each) => resourceName(each) === resource);
+  const isInstance = [PersistentVolumeClaim, StatefulSet, Pod].some((each) => resourceName(each) === resource);
   return isInstance ? verb !== "apply" : resource === resourceName(Secret) && ref.name.endsWith("-internal");
+}
+
+async function leaderFor(
+  write: Write,
+  place: { readonly namespace?: string },
+  name: string | undefined,
+  world: Pick<KubeClient, "get">,
+): Promise<string | undefined> {
+  if (name === undefined || write.verb !== "delete" || !concerns(write)) return undefined;
+  return (await world.get(Endpoints, { ...place, name }))?.metadata.annotations?.["leader"];
 }
 
 /** A pass writes its status at its end: what it may have begun with is not older than the generation that stands there. */

@@ -6,6 +6,7 @@ import { annotations, commonLabels, fieldManager, finalizer, labels } from "../.
 import {
   Endpoints,
   PersistentVolumeClaim,
+  Pod,
   resourceName,
   Secret,
   StatefulSet,
@@ -15,7 +16,7 @@ import {
 import { databaseNameOf, ownerUidOf, type Evidence, type Write } from "./invariants-evidence.ts";
 
 export interface Rule {
-  readonly name: "I1" | "I2" | "I4" | "I5" | "I7" | "I8" | "I9";
+  readonly name: "I1" | "I2" | "I4" | "I5" | "I7" | "I8" | "I9" | "I13";
   readonly because: string;
   /** Also a write that the API server did not carry out breaks it. */
   readonly ofAttempts?: true;
@@ -27,6 +28,8 @@ const is = ({ kind }: Write, other: Kind<any>): boolean => resourceName(kind) ==
 const isInternal = ({ kind, ref }: Write): boolean => kind.kind === Secret.kind && ref.name.endsWith("-internal");
 const isGoing = ({ metadata }: KubeObject): boolean => metadata.deletionTimestamp !== undefined;
 const isRetired = ({ metadata }: KubeObject): boolean => metadata.annotations?.[annotations.retired] !== undefined;
+/** It was retired to be removed. */
+const isDoomed = ({ metadata }: KubeObject): boolean => metadata.annotations?.[annotations.retired] === "Delete";
 const isBound = (volume: KubeObject): boolean => (volume as PersistentVolumeClaim).status?.phase === "Bound";
 /** The deletion concerns the object that was there. */
 const hits = ({ write, before }: Evidence): boolean => before !== undefined && before.metadata.uid === write.uid;
@@ -43,7 +46,7 @@ export const rules: readonly Rule[] = [
       if (before === undefined || !isBound(before)) return undefined;
       const owners = databases.filter(({ metadata }) => metadata.uid === ownerUidOf(before));
       const mayGo = owners.some(
-        (owner) => owner.spec.deletionPolicy === "Delete" && (isGoing(owner) || isRetired(before)),
+        (owner) => owner.spec.deletionPolicy === "Delete" && (isGoing(owner) || isDoomed(before)),
       );
       return mayGo ? undefined : "was deleted, and neither its Database nor a retirement says so";
     },
@@ -136,6 +139,22 @@ export const rules: readonly Rule[] = [
       const seen = database !== undefined && isGoing(database) && database.status?.phase === "Deleting";
       const isItsOwn = database === undefined || ownerUidOf(write.body) === database.metadata.uid;
       return (released || seen) && isItsOwn ? "was made after the deletion of its Database was seen" : undefined;
+    },
+  },
+  {
+    name: "I13",
+    because: "a volume that is being deleted goes with its Pod: nobody ends one that may hold the only copy",
+    judge: (evidence) => {
+      const { write, before, databases, volumes, leader } = evidence;
+      const ofInstance = is(write, Pod) || is(write, StatefulSet);
+      if (write.verb !== "delete" || !ofInstance || !hits(evidence) || databases.some(isGoing)) return undefined;
+      const instance = before?.metadata.labels?.[labels.instance];
+      const volume = volumes.find(({ metadata }) => metadata.name === instance);
+      const isKept = volume !== undefined && !isGoing(volume) && volume.status?.phase !== "Lost";
+      const anotherLeads = leader !== undefined && leader !== `${instance}-0`;
+      return isKept || anotherLeads
+        ? undefined
+        : "was stopped, whose volume does not stay, and no other instance leads";
     },
   },
 ];

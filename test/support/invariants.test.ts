@@ -10,6 +10,7 @@ import {
   ConfigMap,
   Endpoints,
   PersistentVolumeClaim,
+  Pod,
   refTo,
   Secret,
   Service,
@@ -21,7 +22,7 @@ import { Told, type Evidence, type Write } from "./invariants-evidence.ts";
 import { releases } from "./invariants-rules.ts";
 import { primariesBeside, writesAtRest } from "./invariants-states.ts";
 import { violationsOf, watchfulClient } from "./invariants.ts";
-import { leading, orders, podOf, statefulSetOf, streaming, uid, volumeOf } from "./orders.ts";
+import { leading, orders, podOf, statefulSetOf, streaming, uid, volumeOf, type VolumeFixture } from "./orders.ts";
 
 const deleting = "2026-11-21T10:00:00Z";
 const shop = { namespace: "shop" };
@@ -36,7 +37,7 @@ const seenGoing: Database = { ...going(), status: { phase: "Deleting" } };
 const volume = (
   number: number,
   phase: "Bound" | "Pending" | "Lost" = "Bound",
-  more: { retired?: true; ownerUid?: string } = {},
+  more: Pick<VolumeFixture, "retired" | "ownerUid"> = {},
 ) => ({
   ...volumeOf({ number, volume: more }),
   metadata: { ...volumeOf({ number, volume: more }).metadata, uid: `volume-${number}`, resourceVersion: "7" },
@@ -79,6 +80,12 @@ const removed = (before: KubeObject, more: Partial<Evidence> = {}): Evidence =>
   evidence(removal(PersistentVolumeClaim, before), { before, ...more });
 const stopped = (before: KubeObject, more: Partial<Evidence> = {}): Evidence =>
   evidence(removal(StatefulSet, before), { before, ...more });
+/** The Pod of the first instance goes, whose volume is being deleted. */
+const ended = (leader: string | undefined, more: Partial<Evidence> = {}): Evidence => {
+  const pod = { ...podOf({ number: 1 }), metadata: { ...podOf({ number: 1 }).metadata, uid: "pod-1" } };
+  const doomed = { ...volume(1), metadata: { ...volume(1).metadata, deletionTimestamp: deleting } };
+  return evidence(removal(Pod, pod), { before: pod, volumes: [doomed, volume(2)], leader, ...more });
+};
 const retirement: Write = {
   verb: "patch",
   kind: PersistentVolumeClaim,
@@ -118,13 +125,19 @@ const rows: readonly { name: string; because: string; is: Evidence; broken: bool
   {
     name: "I1",
     because: "it is retired, and retired volumes go",
-    is: removed(volume(2, "Bound", { retired: true }), { databases: [database({ deletionPolicy: "Delete" })] }),
+    is: removed(volume(2, "Bound", { retired: "Delete" }), { databases: [database({ deletionPolicy: "Delete" })] }),
     broken: false,
   },
   {
     name: "I1",
+    because: "it was retired when retired volumes were kept",
+    is: removed(volume(2, "Bound", { retired: "Retain" }), { databases: [database({ deletionPolicy: "Delete" })] }),
+    broken: true,
+  },
+  {
+    name: "I1",
     because: "policy said Delete when the pass began",
-    is: removed(volume(2, "Bound", { retired: true }), {
+    is: removed(volume(2, "Bound", { retired: "Delete" }), {
       databases: [database({ deletionPolicy: "Delete" }), database()],
     }),
     broken: false,
@@ -305,6 +318,29 @@ const rows: readonly { name: string; because: string; is: Evidence; broken: bool
     is: evidence({ verb: "apply", kind: StatefulSet, ref: refTo(set(1)), body: scaledToNothing() }),
     broken: true,
   },
+  // I13
+  { name: "I13", because: "it leads itself", is: ended("orders-1-0"), broken: true },
+  { name: "I13", because: "nobody leads", is: ended(undefined), broken: true },
+  { name: "I13", because: "another one leads", is: ended("orders-2-0"), broken: false },
+  {
+    name: "I13",
+    because: "its volume stays",
+    is: ended("orders-1-0", { volumes: [volume(1), volume(2)] }),
+    broken: false,
+  },
+  {
+    name: "I13",
+    because: "its volume is lost",
+    is: ended("orders-1-0", { volumes: [volume(1, "Lost")] }),
+    broken: true,
+  },
+  {
+    name: "I13",
+    because: "its volume was taken away by force",
+    is: ended("orders-1-0", { volumes: [volume(2)] }),
+    broken: true,
+  },
+  { name: "I13", because: "the Database goes", is: ended("orders-1-0", { databases: [going()] }), broken: false },
   // I9
   {
     name: "I9",

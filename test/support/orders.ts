@@ -43,7 +43,8 @@ export function resolveOrders(spec: Partial<DatabaseSpec> = {}, instances: reado
 export interface VolumeFixture {
   readonly ownerUid?: string;
   readonly lastPrimary?: "true" | "false";
-  readonly retired?: true;
+  /** Under which policy; true: as it was once marked. */
+  readonly retired?: true | "Retain" | "Delete";
   readonly size?: string;
   /** What it has; default: what it asks for. */
   readonly capacity?: string;
@@ -51,6 +52,11 @@ export interface VolumeFixture {
   readonly ownClass?: true;
   readonly phase?: "Pending" | "Bound" | "Lost";
   readonly deleting?: true;
+  readonly createdAt?: string;
+  /** Somebody else asked for its size. */
+  readonly ofOthers?: true;
+  /** What else it asks for. */
+  readonly spec?: PersistentVolumeClaim["spec"];
 }
 
 /** What there is of one instance. Everything that is not named is as in a healthy one. */
@@ -72,6 +78,10 @@ export interface InstanceFixture {
   readonly runs?: true;
   /** Its container has not started yet. */
   readonly pending?: true;
+  /** When a node got its Pod. */
+  readonly scheduledAt?: string;
+  /** No StatefulSet is the owner of its Pod. */
+  readonly orphaned?: true;
 }
 
 export const streaming = { role: "replica", state: "running", timeline: 3, replication_state: "streaming" };
@@ -106,6 +116,8 @@ export function podOf(fixture: InstanceFixture): Pod {
     unscheduled,
     runs,
     pending = unscheduled,
+    scheduledAt,
+    orphaned,
   } = fixture;
   const instance = `orders-${number}`;
   return {
@@ -117,12 +129,30 @@ export function podOf(fixture: InstanceFixture): Pod {
       labels: { ...instanceLabels("orders", instance), "controller-revision-hash": revision },
       ...(patroni === null ? {} : { annotations: { status: JSON.stringify({ xlog_location: 83886080, ...patroni }) } }),
       ...(podDeleting === true ? { deletionTimestamp: "2026-11-21T10:00:00Z" } : {}),
+      ...(orphaned === true
+        ? {}
+        : {
+            ownerReferences: [
+              { apiVersion: "apps/v1", kind: "StatefulSet", name: instance, uid: "", controller: true },
+            ],
+          }),
     },
     spec: { containers: [{ name: "postgres" }], ...(unscheduled === true ? {} : { nodeName: `node-${number}` }) },
     status: {
       phase: pending === true ? "Pending" : "Running",
       podIP: `10.0.0.${number}`,
-      conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+      conditions: [
+        { type: "Ready", status: ready ? "True" : "False" },
+        ...(scheduledAt === undefined
+          ? []
+          : [
+              {
+                type: "PodScheduled",
+                status: unscheduled === true ? "False" : "True",
+                lastTransitionTime: scheduledAt,
+              },
+            ]),
+      ],
       ...(waiting === undefined && runs === undefined
         ? {}
         : {
@@ -141,8 +171,8 @@ export function podOf(fixture: InstanceFixture): Pod {
   };
 }
 
-/** The class of a volume was asked for by us. */
-const fieldsV1 = { "f:spec": { "f:storageClassName": {} } };
+const sizeField = { "f:resources": { "f:requests": { "f:storage": {} } } };
+const classField = { "f:storageClassName": {} };
 
 export function volumeOf({ number, volume }: InstanceFixture): PersistentVolumeClaim {
   const name = `orders-${number}`;
@@ -156,7 +186,11 @@ export function volumeOf({ number, volume }: InstanceFixture): PersistentVolumeC
     ownClass,
     phase = "Bound",
     deleting,
+    createdAt,
+    ofOthers,
+    spec,
   } = given;
+  const fieldsV1 = { "f:spec": { ...(ofOthers === true ? {} : sizeField), ...(ownClass === true ? classField : {}) } };
   return {
     apiVersion: "v1",
     kind: "PersistentVolumeClaim",
@@ -167,16 +201,18 @@ export function volumeOf({ number, volume }: InstanceFixture): PersistentVolumeC
       annotations: {
         [annotations.ownerUid]: ownerUid,
         ...(lastPrimary === undefined ? {} : { [annotations.lastPrimary]: lastPrimary }),
-        ...(retired === undefined ? {} : { [annotations.retired]: "2026-11-21" }),
+        ...(retired === undefined ? {} : { [annotations.retired]: String(retired) }),
       },
       ...(deleting === true ? { deletionTimestamp: "2026-11-21T10:00:00Z" } : {}),
-      ...(ownClass === true ? { managedFields: [{ manager: "holdfast", operation: "Apply", fieldsV1 }] } : {}),
+      ...(createdAt === undefined ? {} : { creationTimestamp: createdAt }),
+      managedFields: [{ manager: "holdfast", operation: "Apply", fieldsV1 }],
     },
     spec: {
       accessModes: ["ReadWriteOnce"],
       storageClassName: "standard",
       resources: { requests: { storage: size } },
       ...(phase === "Pending" ? {} : { volumeName: `pv-${number}` }),
+      ...spec,
     },
     status: { phase, ...(phase === "Pending" ? {} : { capacity: { storage: capacity } }) },
   };

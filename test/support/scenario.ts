@@ -7,7 +7,7 @@ import { databaseController } from "../../src/database/controller.ts";
 import { patroniConfigKey } from "../../src/database/names.ts";
 import { ObservationMemo } from "../../src/database/observation-memo.ts";
 import type { DynamicConfiguration } from "../../src/database/patroni.ts";
-import type { Facts } from "../../src/database/provision.ts";
+import type { ProvisionFacts } from "../../src/database/provision.ts";
 import { StartFailures } from "../../src/database/start-failures.ts";
 import {
   ConfigMap,
@@ -120,7 +120,10 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     }
     postgres.joins(ip, role);
     const pending = postgres.pendingRestart(ip);
-    return pending === undefined ? {} : { pending_restart: true, pending_restart_reason: pending };
+    return {
+      ...(pending === undefined ? {} : { pending_restart: true, pending_restart_reason: pending }),
+      ...(postgres.behind.has(ip) ? { replication_state: "in archive recovery" } : {}),
+    };
   });
   postgres.world = {
     switchOver: (cluster, leader, candidate) =>
@@ -277,7 +280,7 @@ async function startOperator(
       operator: {
         settings: { images: options.images ?? {}, instanceClusterRole: "holdfast-instance" },
         ports: { postgres: postgres.postgres, patroni: postgres.patroni },
-        memo: new ObservationMemo<Facts>({ resyncEveryMs }),
+        memo: new ObservationMemo<ProvisionFacts>({ resyncEveryMs }),
         contested: new ContestedPaths(),
         startFailures: new StartFailures(),
         now: () => new Date(),

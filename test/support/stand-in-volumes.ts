@@ -38,8 +38,9 @@ export async function bindVolumes(
   const claims = (await client.list(PersistentVolumeClaim, { namespace })).items;
   const wanted = new Map(claims.map((claim) => [`${namespace}-${claim.metadata.uid}`, claim]));
   for (const [name, claim] of wanted) {
+    if (isWithheld(claim)) continue;
     await grow(client, claim);
-    if (claim.spec?.volumeName !== undefined || claim.status?.phase === "Bound" || isWithheld(claim)) continue;
+    if (claim.spec?.volumeName !== undefined || claim.status?.phase === "Bound") continue;
     const { apiVersion, kind } = claim;
     await client.apply(
       PersistentVolume,

@@ -18,7 +18,7 @@ export interface StandIn {
   missImages(test: (image: string) => boolean): void;
   /** Pods for which this answers with the scheduler's words find no node. */
   refuseNodes(test: (pod: Pod) => string | undefined): void;
-  /** Volumes for which this answers true are provided by nobody. */
+  /** Volumes for which this answers true are provided, and grown, by nobody. */
   withholdVolumes(test: (claim: PersistentVolumeClaim) => boolean): void;
   /** As Patroni's switchover. Answers why not, if not. */
   switchOver(database: string, leader: string, candidate: string): Promise<string | undefined>;

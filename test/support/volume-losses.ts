@@ -45,3 +45,17 @@ export async function loseVolume(scenario: Scenario, name: string): Promise<void
     return undefined;
   });
 }
+
+/** As somebody who takes its finalizers away: it is gone at once, and what is on it is there as long as the Pod that uses it. */
+export async function vanish(scenario: Scenario, name: string): Promise<void> {
+  const { admin } = scenario;
+  const claim = await claimOf(scenario, name);
+  // Times in the API are of whole seconds.
+  await eventually("its Pod is older than whatever is made now", async () => {
+    const pod = await admin.get(Pod, { ...refTo(claim), name: `${name}-0` });
+    const scheduled = pod?.status?.conditions?.find(({ type }) => type === "PodScheduled")?.lastTransitionTime;
+    return Date.now() > Date.parse(scheduled ?? "") + 2_000 ? true : undefined;
+  });
+  await admin.patch(PersistentVolumeClaim, refTo(claim), [{ op: "remove", path: "/metadata/finalizers" }]);
+  await admin.delete(PersistentVolumeClaim, refTo(claim), { uid: claim.metadata.uid ?? "" });
+}

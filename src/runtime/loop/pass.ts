@@ -35,6 +35,11 @@ export interface PassOptions<T extends KubeObject, V> {
   readonly reconcile: Reconcile<T, V>;
   /** Default: `defaultErrorPolicy`. */
   readonly errorPolicy?: (error: unknown, object: Readonly<T>, context: Context<V>) => ErrorOutcome;
+  /**
+   * The reason of the Event about a failure; undefined: none, since the reconciler has told of it. It may ask the context's cache,
+   * which knows what the pass wrote. Default: that of a TerminalError, else "ReconcileFailed".
+   */
+  readonly eventReason?: (error: unknown, object: Readonly<T>, context: Context<V>) => string | undefined;
   /** Every object is reconciled again about this often, from the cache (±20%), to mend what cannot be watched. Off by default. */
   readonly resyncEveryMs?: number;
   /** A pass that takes longer sees its signal aborted. Its key stays held until it returns. Default: none. */
@@ -105,7 +110,7 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
       cancelTimeout?.();
       running.delete(abort);
     }
-    return conclude({ turn, object, outcome, failed, error, tookMs: clock.now() - startedAt, log: passLog });
+    return conclude({ turn, object, outcome, failed, error, tookMs: clock.now() - startedAt, context });
   }
 
   function decide(error: unknown, object: Readonly<T>, context: Context<V>): ErrorOutcome {
@@ -118,9 +123,22 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
     }
   }
 
+  function eventReason(error: unknown, object: Readonly<T>, context: Context<V>): string | undefined {
+    const standard = error instanceof TerminalError ? error.reason : "ReconcileFailed";
+    if (options.eventReason === undefined) return standard;
+    try {
+      return options.eventReason(error, object, context);
+    } catch (thrown) {
+      metrics.panic();
+      context.log.error({ err: thrown }, "eventReason threw");
+      return standard;
+    }
+  }
+
   /** THE switch: what a pass came to, as metric, log line, Event and the key's next turn. */
-  function conclude(pass: Pass<T>): Next {
-    const { outcome, failed, error, tookMs, turn, object, log } = pass;
+  function conclude(pass: Pass<T, V>): Next {
+    const { outcome, failed, error, tookMs, turn, object, context } = pass;
+    const { log } = context;
     const waits = outcome.type === "awaitChange";
     metrics.reconciled(failed ? "error" : resultOf(outcome), tookMs);
     if (!failed) {
@@ -134,10 +152,11 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
         { err: error, outcome, failures, tookMs },
         waits ? "failed until a change" : "failed",
       );
-      if (waits || failures >= failuresUntilEvent) {
+      const reason = waits || failures >= failuresUntilEvent ? eventReason(error, object, context) : undefined;
+      if (reason !== undefined) {
         world.events.emit(object, {
           type: "Warning",
-          reason: error instanceof TerminalError ? error.reason : "ReconcileFailed",
+          reason,
           action: "Reconcile",
           message: error instanceof Error ? error.message : String(error),
         });
@@ -163,14 +182,14 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
   };
 }
 
-interface Pass<T extends KubeObject> {
+interface Pass<T extends KubeObject, V> {
   readonly turn: Turn;
   readonly object: Readonly<T>;
   readonly outcome: ErrorOutcome;
   readonly failed: boolean;
   readonly error: unknown;
   readonly tookMs: number;
-  readonly log: Log;
+  readonly context: Context<V>;
 }
 
 function resultOf(outcome: ErrorOutcome): ReconcileResult {

@@ -30,7 +30,7 @@ export function setCondition(
   now: Date,
 ): readonly Condition[] {
   const conditions = list ?? [];
-  const message = cut(condition.message);
+  const message = shortened(condition.message);
   const index = conditions.findIndex(({ type }) => type === condition.type);
   const old = conditions[index];
   // Whole seconds, as the API server writes them.
@@ -86,10 +86,11 @@ export function summarise(list: readonly (Condition | NewCondition)[], options: 
   return { type, status: verdict, reason, message, ...generation };
 }
 
-function cut(message: string): string {
-  if (message.length <= maxMessageLength) return message;
-  return `${message
-    .slice(0, maxMessageLength - 1)
+/** At most so many UTF-16 code units, no character cut in two; what is left out at the end shows as "…". */
+export function shortened(text: string, maxLength = maxMessageLength): string {
+  if (text.length <= maxLength) return text;
+  return `${text
+    .slice(0, maxLength - 1)
     .toWellFormed()
     .replace(/\uFFFD$/, "")}…`;
 }

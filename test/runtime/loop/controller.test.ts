@@ -392,6 +392,23 @@ describe("errors", () => {
     expect(world.emitted.at(-1)?.regarding.metadata.name).toBe("orders");
   });
 
+  test.each([
+    { tells: () => "StorageShrinks", reasons: ["StorageShrinks"], because: "the controller knows better" },
+    { tells: () => undefined, reasons: [], because: "the reconciler has told of it" },
+    {
+      tells: () => {
+        throw new Error("bug");
+      },
+      reasons: ["InvalidSpec"],
+      because: "a bug in there must not silence it",
+    },
+  ])("a failure is told as $reasons: $because", async ({ tells, reasons }) => {
+    const { world } = start(failing(new TerminalError("InvalidSpec", "no")), { eventReason: tells });
+    world.put(ConfigMap, configMap());
+    await settle();
+    expect(world.emitted.map(({ note }) => note.reason)).toEqual(reasons);
+  });
+
   test("rule 13: a namesake does not inherit the failures", async () => {
     const { world, passes } = start(failing(unreachable, unreachable, unreachable));
     world.put(ConfigMap, configMap());
