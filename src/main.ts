@@ -1,8 +1,8 @@
 // The operator's process: builds everything, starts it, waits for a signal. The only composition root.
 import { databaseController } from "./database/controller.ts";
-import { ObservationMemo } from "./database/observation-memo.ts";
-import type { ProvisionFacts } from "./database/provision.ts";
-import { StartFailures } from "./database/start-failures.ts";
+import { ObservationMemo } from "./database/outside/observation-memo.ts";
+import type { ProvisionFacts } from "./database/outside/provision.ts";
+import { StartFailures } from "./database/troubles/start-failures.ts";
 import { patroniRest } from "./external/patroni-rest.ts";
 import { pgPostgres } from "./external/pg-postgres.ts";
 import {

@@ -24,13 +24,13 @@ import {
 import { Database, type Reason } from "./api.ts";
 import { children } from "./children/index.ts";
 import { blockedAgainMs, reasonOf } from "./failures.ts";
-import { LastReconciles } from "./last-reconciles.ts";
-import { measureDatabases } from "./metrics.ts";
+import { LastReconciles } from "./metrics/last-reconciles.ts";
+import { measureDatabases } from "./metrics/metrics.ts";
 import { labels, managedByHoldfast } from "./names.ts";
 import { leaderChanged, memberChanged } from "./predicates.ts";
 import { reconcile, type Operator } from "./reconcile.ts";
-import { asRefusal, refusalChanged, refusalFields } from "./refusals.ts";
-import { warnedOf } from "./warnings.ts";
+import { asRefusal, refusalChanged, refusalFields } from "./troubles/refusals.ts";
+import { warnedOf } from "./troubles/warnings.ts";
 
 export interface DatabaseControllerOptions {
   readonly operator: Operator;

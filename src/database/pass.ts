@@ -4,7 +4,7 @@ import type { Remark } from "./api.ts";
 import type { AppliedDatabase } from "./children/index.ts";
 import type { Instance } from "./instances.ts";
 import type { ResolvedDatabase } from "./resolve.ts";
-import type { Trouble } from "./troubles.ts";
+import type { Trouble } from "./troubles/troubles.ts";
 
 /** What one pass found out. What it did not come to is absent. */
 export interface Pass {

@@ -1,7 +1,7 @@
 // Which changes of Pods and Endpoints mean anything to a Database. Patroni writes both every few seconds, mostly to say that
 // nothing happened: without these a Database at rest would be reconciled for ever.
 import type { Endpoints, Pod, Predicate } from "../runtime/index.ts";
-import { containerTrouble } from "./container-troubles.ts";
+import { containerTrouble } from "./troubles/container-troubles.ts";
 import { isReady, leaderOf, memberOf } from "./instances.ts";
 
 /** What Patroni or the kubelet says of an instance has changed in a word that counts: not the WAL position beside it. */

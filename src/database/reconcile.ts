@@ -10,23 +10,23 @@ import {
   type ContestedPaths,
   type Outcome,
 } from "../runtime/index.ts";
-import { performAct } from "./acts.ts";
+import { performAct } from "./rollout/acts.ts";
 import { Database } from "./api.ts";
 import { children } from "./children/index.ts";
 import { cleanup } from "./cleanup.ts";
-import { readEvidence } from "./evidence.ts";
+import { readEvidence } from "./troubles/evidence.ts";
 import { mostUrgent, named, patienceMs } from "./failures.ts";
 import { readInstances } from "./instances.ts";
 import { annotations, commonLabels, fieldManager, finalizer } from "./names.ts";
-import { provideOutside, type OutsideWorld } from "./outside.ts";
+import { provideOutside, type OutsideWorld } from "./outside/outside.ts";
 import { readReferences, recheckAfterMs } from "./references.ts";
 import { resolve, type ResolveSettings } from "./resolve.ts";
-import { planRollout } from "./rollout.ts";
+import { planRollout } from "./rollout/rollout.ts";
 import type { Pass } from "./pass.ts";
-import type { StartFailures } from "./start-failures.ts";
-import { computeStatus } from "./status.ts";
-import { troublesOf } from "./troubles.ts";
-import { warningOf } from "./warnings.ts";
+import type { StartFailures } from "./troubles/start-failures.ts";
+import { computeStatus } from "./status/status.ts";
+import { troublesOf } from "./troubles/troubles.ts";
+import { warningOf } from "./troubles/warnings.ts";
 
 /** What a pass needs beside the runtime's context: ports to the outside, settings, and memory of what was observed. */
 export interface Operator extends OutsideWorld {

@@ -1,8 +1,8 @@
 // Adapter: Patroni's REST API over node:http, one connection a request, basic authentication.
 import { request as httpRequest } from "node:http";
-import type { Answered, DynamicConfiguration, Patroni } from "../database/patroni.ts";
-import { PortError, type PortReason } from "../database/port-error.ts";
-import type { ServerAddress } from "../database/postgres.ts";
+import type { Answered, DynamicConfiguration, Patroni } from "../database/outside/patroni.ts";
+import { PortError, type PortReason } from "../database/outside/port-error.ts";
+import type { ServerAddress } from "../database/outside/postgres.ts";
 import { isMap, type Json } from "../postgres/json.ts";
 
 /** An answer is a few kB. More is not Patroni's, and must not fill our memory. */

@@ -1,6 +1,6 @@
 // What a server says about its parameters: what it knows, what its configuration files hold, what it refuses.
 import type { Client } from "pg";
-import type { ParameterFacts, ServerConfiguration } from "../database/postgres.ts";
+import type { ParameterFacts, ServerConfiguration } from "../database/outside/postgres.ts";
 
 interface Line {
   name: string;

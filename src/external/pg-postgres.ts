@@ -1,8 +1,14 @@
 // Adapter: PostgreSQL over `pg`. What is asked and what is written; how a session is opened and fails: pg-session.ts.
 import { escapeIdentifier, escapeLiteral, type Client } from "pg";
-import { databaseDifferences, roleDifferences } from "../database/differences.ts";
-import { PortError } from "../database/port-error.ts";
-import type { DatabaseFacts, PostgresServer, RoleFacts, RolePrivilege, RoleWish } from "../database/postgres.ts";
+import { databaseDifferences, roleDifferences } from "../database/outside/differences.ts";
+import { PortError } from "../database/outside/port-error.ts";
+import type {
+  DatabaseFacts,
+  PostgresServer,
+  RoleFacts,
+  RolePrivilege,
+  RoleWish,
+} from "../database/outside/postgres.ts";
 import { scramVerifier, verifies } from "../postgres/scram.ts";
 import { observeParameters } from "./pg-parameters.ts";
 import { lostRace, session } from "./pg-session.ts";

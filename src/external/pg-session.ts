@@ -2,8 +2,8 @@
 import type { EventEmitter } from "node:events";
 import { Socket } from "node:net";
 import { Client, DatabaseError } from "pg";
-import { PortError, type PortReason } from "../database/port-error.ts";
-import type { ServerAddress } from "../database/postgres.ts";
+import { PortError, type PortReason } from "../database/outside/port-error.ts";
+import type { ServerAddress } from "../database/outside/postgres.ts";
 
 /** For one statement: CREATE DATABASE copies some 8 MB, on disks of any speed. */
 const statementTimeoutMs = 30_000;

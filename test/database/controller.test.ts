@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { Database, InvalidSpec } from "../../src/database/api.ts";
 import { databaseController, errorPolicy, eventReason } from "../../src/database/controller.ts";
 import { finalizer } from "../../src/database/names.ts";
-import { ObservationMemo } from "../../src/database/observation-memo.ts";
-import { PortError } from "../../src/database/port-error.ts";
-import { StartFailures } from "../../src/database/start-failures.ts";
+import { ObservationMemo } from "../../src/database/outside/observation-memo.ts";
+import { PortError } from "../../src/database/outside/port-error.ts";
+import { StartFailures } from "../../src/database/troubles/start-failures.ts";
 import {
   ApiError,
   awaitChange,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { InvalidSpec } from "../../src/database/api.ts";
 import { mostUrgent, named, patienceMs, reasonOf } from "../../src/database/failures.ts";
-import { PortError } from "../../src/database/port-error.ts";
+import { PortError } from "../../src/database/outside/port-error.ts";
 import { ApiError, RetryAfterError, TerminalError } from "../../src/runtime/index.ts";
 
 const terminal = new TerminalError("NameTaken", "taken");

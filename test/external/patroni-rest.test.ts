@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { PortError } from "../../src/database/port-error.ts";
+import { PortError } from "../../src/database/outside/port-error.ts";
 import { createPatroniRest, patroniRest } from "../../src/external/patroni-rest.ts";
 import { startPatroniStub, type PatroniStub } from "../support/patroni-stub.ts";
 

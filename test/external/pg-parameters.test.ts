@@ -1,8 +1,8 @@
 // What a real server says about its parameters. The configuration file is edited as Patroni would, and reloaded where it says so.
 import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { parameterProblems, hasTakenUp } from "../../src/database/parameter-problems.ts";
-import type { ParameterFacts } from "../../src/database/postgres.ts";
+import { parameterProblems, hasTakenUp } from "../../src/database/outside/parameter-problems.ts";
+import type { ParameterFacts } from "../../src/database/outside/postgres.ts";
 import { pgPostgres } from "../../src/external/pg-postgres.ts";
 import { startPostgres, type RunningPostgres } from "../support/postgres-server.ts";
 

@@ -2,7 +2,7 @@
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PortError } from "../../src/database/port-error.ts";
+import { PortError } from "../../src/database/outside/port-error.ts";
 import { pgPostgres } from "../../src/external/pg-postgres.ts";
 import { session } from "../../src/external/pg-session.ts";
 import { startPostgres, type RunningPostgres } from "../support/postgres-server.ts";

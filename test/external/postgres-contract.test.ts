@@ -1,7 +1,7 @@
 // The contract of the port PostgresServer, held by the adapter against a real server and by the fake of the scenarios alike.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PortError } from "../../src/database/port-error.ts";
-import type { PostgresServer, ServerAddress } from "../../src/database/postgres.ts";
+import { PortError } from "../../src/database/outside/port-error.ts";
+import type { PostgresServer, ServerAddress } from "../../src/database/outside/postgres.ts";
 import { pgPostgres } from "../../src/external/pg-postgres.ts";
 import { FakePostgres } from "../support/fake-postgres.ts";
 import { startPostgres } from "../support/postgres-server.ts";

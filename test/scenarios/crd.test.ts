@@ -5,7 +5,7 @@ import { json } from "node:stream/consumers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { apiCall, apiRequest, type ApiConnection } from "../../hack/cluster/api-request.ts";
 import type { Database, DatabaseSpec } from "../../src/database/api.ts";
-import { computeStatus } from "../../src/database/status.ts";
+import { computeStatus } from "../../src/database/status/status.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { instances, leading, orders } from "../support/orders.ts";
 

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { apiCall } from "../../hack/cluster/api-request.ts";
 import { Database, type ConditionType, type DatabaseSpec, type Reason } from "../../src/database/api.ts";
-import { PortError } from "../../src/database/port-error.ts";
+import { PortError } from "../../src/database/outside/port-error.ts";
 import { ConfigMap, PersistentVolumeClaim, Pod, refTo, type Kind } from "../../src/runtime/index.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { conditionOf, eventsOf } from "../support/observations.ts";

@@ -1,6 +1,6 @@
 // Every metric that the operator exports, with its labels: those of the runtime, of the Databases and of the process.
-import { LastReconciles } from "../../src/database/last-reconciles.ts";
-import { measureDatabases } from "../../src/database/metrics.ts";
+import { LastReconciles } from "../../src/database/metrics/last-reconciles.ts";
+import { measureDatabases } from "../../src/database/metrics/metrics.ts";
 import { createMetrics } from "../../src/runtime/index.ts";
 import { TestWorld } from "./controller-world.ts";
 

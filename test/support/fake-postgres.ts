@@ -1,8 +1,8 @@
 // PostgreSQL and Patroni in memory, behind the two ports: for scenarios, which edit this state by hand and look at it.
-import { databaseDifferences, roleDifferences } from "../../src/database/differences.ts";
-import type { DynamicConfiguration, Patroni } from "../../src/database/patroni.ts";
-import { PortError } from "../../src/database/port-error.ts";
-import type { PostgresServer, RoleFacts, RolePrivilege, ServerAddress } from "../../src/database/postgres.ts";
+import { databaseDifferences, roleDifferences } from "../../src/database/outside/differences.ts";
+import type { DynamicConfiguration, Patroni } from "../../src/database/outside/patroni.ts";
+import { PortError } from "../../src/database/outside/port-error.ts";
+import type { PostgresServer, RoleFacts, RolePrivilege, ServerAddress } from "../../src/database/outside/postgres.ts";
 import { patchConfiguration } from "./patroni-stub.ts";
 
 export interface FakeRole {

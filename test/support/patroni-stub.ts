@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import type { DynamicConfiguration } from "../../src/database/patroni.ts";
-import type { ServerAddress } from "../../src/database/postgres.ts";
+import type { DynamicConfiguration } from "../../src/database/outside/patroni.ts";
+import type { ServerAddress } from "../../src/database/outside/postgres.ts";
 import { isMap, type Json } from "../../src/postgres/json.ts";
 
 /** What the stub answers from; a test may edit all of it. */

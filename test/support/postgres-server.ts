@@ -23,7 +23,7 @@ import { basename, delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client, type QueryResultRow } from "pg";
-import type { ServerAddress } from "../../src/database/postgres.ts";
+import type { ServerAddress } from "../../src/database/outside/postgres.ts";
 
 export interface PostgresServerOptions {
   /** postgresql.conf, e.g. { log_statement: "all" }. */

@@ -5,10 +5,10 @@ import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { Database, type DatabaseSpec } from "../../src/database/api.ts";
 import { databaseController } from "../../src/database/controller.ts";
 import { patroniConfigKey } from "../../src/database/names.ts";
-import { ObservationMemo } from "../../src/database/observation-memo.ts";
-import type { DynamicConfiguration } from "../../src/database/patroni.ts";
-import type { ProvisionFacts } from "../../src/database/provision.ts";
-import { StartFailures } from "../../src/database/start-failures.ts";
+import { ObservationMemo } from "../../src/database/outside/observation-memo.ts";
+import type { DynamicConfiguration } from "../../src/database/outside/patroni.ts";
+import type { ProvisionFacts } from "../../src/database/outside/provision.ts";
+import { StartFailures } from "../../src/database/troubles/start-failures.ts";
 import {
   ConfigMap,
   ContestedPaths,

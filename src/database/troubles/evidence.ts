@@ -1,0 +1,124 @@
+// Looks up what the objects of a troubled instance do not tell: Events from the cache, and, only while something is wrong, its
+// StorageClass and the end of its log. What cannot be read is left out, and never fails a pass.
+import {
+  findCondition,
+  isNotFound,
+  KubeEvent,
+  refTo,
+  StorageClass,
+  type Cache,
+  type KubeClient,
+  type Log,
+} from "../../runtime/index.ts";
+import type { Database } from "../api.ts";
+import type { Instance } from "../instances.ts";
+import { lastWords } from "./last-words.ts";
+import { occurredAtMs } from "./refusals.ts";
+import type { StartFailures } from "./start-failures.ts";
+import type { Evidence } from "./troubles.ts";
+import { isUnbound } from "../volumes.ts";
+
+export interface EvidenceContext {
+  readonly client: KubeClient;
+  readonly cache: Cache;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly value: { readonly startFailures: StartFailures; readonly monotonicMs: () => number };
+}
+
+export interface Found {
+  readonly evidence: Evidence;
+  /** StorageClasses are not watched: when to look whether a missing one is there, in milliseconds. */
+  readonly lookAgainMs?: number;
+}
+
+const missingAgainMs = 30_000;
+/** About three rounds of Patroni's attempts, each of which prints what pg_controldata says. */
+const logTail = { container: "postgres", tailLines: 200, limitBytes: 131_072 } as const;
+
+export async function readEvidence(
+  database: Readonly<Database>,
+  instances: readonly Instance[],
+  context: EvidenceContext,
+): Promise<Found> {
+  const troubled = instances.filter(({ ready, deleting, retired }) => !ready && !deleting && !retired);
+  const classes = await readClasses(troubled, context);
+  const isMissing = [...classes.values()].includes(undefined);
+  return {
+    evidence: {
+      refusals: readRefusals(database, troubled, context.cache),
+      classes,
+      startFailures: await readStartFailures(troubled, context),
+    },
+    ...(isMissing ? { lookAgainMs: missingAgainMs } : {}),
+  };
+}
+
+/**
+ * Of each StatefulSet without a Pod why it was refused last. Events outlive what they tell of by an hour: one from before Ready
+ * last changed is of an earlier occasion.
+ */
+function readRefusals(database: Readonly<Database>, troubled: readonly Instance[], cache: Cache): Evidence["refusals"] {
+  const waiting = new Set(troubled.flatMap(({ pod, statefulSet }) => (pod ? [] : (statefulSet?.metadata.uid ?? []))));
+  const refusals = new Map<string, string>();
+  if (waiting.size === 0) return refusals;
+  const { namespace } = database.metadata;
+  const since = Date.parse(findCondition(database.status?.conditions, "Ready")?.lastTransitionTime ?? "");
+  const events = cache
+    .list(KubeEvent, namespace === undefined ? {} : { namespace })
+    .filter(({ regarding: { uid = "" } }) => waiting.has(uid))
+    .filter((event) => !(occurredAtMs(event) < since - clockSkewMs))
+    .toSorted((a, b) => occurredAtMs(a) - occurredAtMs(b));
+  for (const { regarding, note } of events) refusals.set(regarding.uid ?? "", note);
+  return refusals;
+}
+
+/** Both times are whole seconds, of two machines. */
+const clockSkewMs = 2_000;
+
+async function readClasses(troubled: readonly Instance[], context: EvidenceContext): Promise<Evidence["classes"]> {
+  const volumes = troubled.flatMap(({ volume }) => (volume !== undefined && isUnbound(volume) ? [volume] : []));
+  const names = new Set(volumes.flatMap(({ spec }) => spec?.storageClassName || []));
+  const classes = new Map<string, { provisioner: string } | undefined>();
+  for (const name of names) {
+    const { client, signal } = context;
+    await attempt(`StorageClass ${name}`, context, async () => {
+      classes.set(name, await client.get(StorageClass, { name }, { signal }));
+    });
+  }
+  return classes;
+}
+
+async function readStartFailures(
+  troubled: readonly Instance[],
+  context: EvidenceContext,
+): Promise<Evidence["startFailures"]> {
+  const { client, signal, value } = context;
+  const failures = new Map();
+  for (const instance of troubled) {
+    const { pod } = instance;
+    if (pod === undefined) continue;
+    const failure = await value.startFailures.of(instance, value.monotonicMs(), () =>
+      attempt(`log of ${instance.podName}`, context, async () =>
+        lastWords(await client.podLog(refTo(pod), { ...logTail, signal })),
+      ),
+    );
+    if (failure !== undefined) failures.set(pod.metadata.uid ?? "", failure);
+  }
+  return failures;
+}
+
+/** The operator may lack the right, the node may be gone: then less is known, and nothing else is wrong. */
+async function attempt<T>(
+  what: string,
+  { signal, log }: EvidenceContext,
+  read: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isNotFound(error)) log.debug({ err: error, what }, "could not be read");
+    return undefined;
+  }
+}
