@@ -145,7 +145,7 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
     const many = `${staying.length} instances for ${declared}`;
     return { reason: "RetiringInstances", message: going === "" ? many : `removing ${going}` };
   }
-  const growing = staying.filter((instance) => isGrowing(instance, pass));
+  const growing = staying.filter((instance) => isGrowing(instance, view, pass));
   if (growing.length > 0) {
     return { reason: "ResizingVolumes", message: `growing: ${growing.map(({ name }) => name).join(", ")}` };
   }
@@ -164,12 +164,14 @@ function changeOf(view: View, pass: Pass): Remark | undefined {
   return undefined;
 }
 
-/** The volume is bound and smaller than what is asked for. */
-function isGrowing({ name }: Instance, { applied }: Pass): boolean {
+/** The volume is bound and smaller than what is asked for and declared. */
+function isGrowing({ name }: Instance, { declaredSize }: View, { applied }: Pass): boolean {
   const volume = applied?.persistentVolumeClaims?.find(({ metadata }) => metadata.name === name);
   if (volume === undefined) return false;
   const [asked, there] = [requestOf(volume), capacityOf(volume)];
-  return asked !== undefined && there !== undefined && amountOf(there) < amountOf(asked);
+  if (asked === undefined || there === undefined) return false;
+  // What was asked for before and taken back can stand in the request for ever: Kubernetes lowers it only to above what there is.
+  return amountOf(there) < amountOf(asked) && amountOf(there) < amountOf(declaredSize);
 }
 
 function deletion({ progress }: Pass): Remark {

@@ -9,6 +9,8 @@ export interface View {
   readonly deleting: boolean;
   readonly paused: boolean;
   readonly declared: number;
+  /** Of each volume. */
+  readonly declaredSize: string;
   /** The first pass of a Database that has never been another. */
   readonly unchanged: boolean;
   /** false: the cache was not asked. */
@@ -44,6 +46,7 @@ export function viewOf({ metadata, spec }: Readonly<Database>, pass: Pass): View
     deleting: metadata.deletionTimestamp !== undefined,
     paused: spec.paused === true,
     declared: spec.replicas ?? 1,
+    declaredSize: spec.storage.size,
     unchanged: metadata.generation === 1,
     known: pass.instances !== undefined,
     primary: primaryOf(instances),

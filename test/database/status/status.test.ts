@@ -555,6 +555,11 @@ test("a volume that has not grown yet is not claimed to be as declared", () => {
     });
   expect(condition(withCapacity("1Gi"), "Ready")).toBe("False ResizingVolumes");
   expect(condition(withCapacity("10Gi"), "Ready")).toBe("True AsDeclared");
+  // Taken back: the request stays above what there is.
+  const takenBack = statusOf({ storage: { size: "1Gi" } }, existing, {
+    applied: { ...pass.applied, persistentVolumeClaims: bound("1Gi") },
+  });
+  expect(condition(takenBack, "Ready")).toBe("True AsDeclared");
 });
 
 test("a paused Database says so, serves on, and is not called as declared", () => {
