@@ -53,8 +53,10 @@ export const reasons = {
 
   // Serving, but less than declared, or not serving.
   NoPrimary: "Look at the Pods: a failover takes up to half a minute; after that their logs say why none takes over.",
-  InstanceNotReady: "Look at the Events and logs of the Pods that the message names.",
-  ReplicaNotStreaming: "Look at the logs of the replicas that the message names: they cannot follow the primary.",
+  InstanceNotReady:
+    "Look at the Events and logs of the Pods that the message names. A replica whose data are of no use: docs/operations.md, Volumes.",
+  ReplicaNotStreaming:
+    "Look at the logs of the replicas that the message names: why can they not follow the primary? To fill one anew: docs/operations.md, Volumes.",
 
   // What keeps an instance from serving, or will. The message names the object and carries the cause.
   VolumePending:
