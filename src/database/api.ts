@@ -39,7 +39,7 @@ export const reasons = {
   NotDegraded: "",
 
   // On the way.
-  Creating: "Wait. If it does not end, the message names the object to look at.",
+  Creating: "Wait: the message names what is waited for.",
   TakingUpVolumes: "Wait: the instance that was primary last starts alone, the others follow when it leads.",
   WaitingForPrimary: "Wait. If no primary appears, look at the logs of the Pods that the message names.",
   AddingInstances: "Wait. If it does not end, look at the Events of the Pods that the message names.",

@@ -56,13 +56,20 @@ export interface InstanceObjects {
   readonly leaderEndpoints?: Readonly<Endpoints> | undefined;
 }
 
-/** The instances of a Database as the cache has them, by number. */
-export function readInstances(database: Ref, cache: Cache): readonly Instance[] {
+/**
+ * The instances of a Database as the cache has them, by number.
+ * @param strays volumes that are not in the cache
+ */
+export function readInstances(
+  database: Ref,
+  cache: Cache,
+  strays: readonly Readonly<PersistentVolumeClaim>[] = [],
+): readonly Instance[] {
   const { name, namespace } = database;
   const options = { ...(namespace === undefined ? {} : { namespace }), labels: databaseSelector(name) };
   return instancesOf(name, {
     pods: cache.list(Pod, options),
-    volumes: cache.list(PersistentVolumeClaim, options),
+    volumes: [...cache.list(PersistentVolumeClaim, options), ...strays],
     statefulSets: cache.list(StatefulSet, options),
     leaderEndpoints: cache.get(Endpoints, database),
   });

@@ -23,6 +23,7 @@ import { readReferences, recheckAfterMs } from "./references.ts";
 import { resolve, type ResolveSettings } from "./resolve.ts";
 import { planRollout } from "./rollout/rollout.ts";
 import type { Pass } from "./pass.ts";
+import { readInstancesWithStrays } from "./stray-volumes.ts";
 import type { StartFailures } from "./troubles/start-failures.ts";
 import { computeStatus } from "./status/status.ts";
 import { troublesOf } from "./troubles/troubles.ts";
@@ -92,11 +93,11 @@ interface Attempt {
 /** Steps 3 to 8. A failure ends the steps, never the pass: what was reached so far still becomes status. */
 async function attempt(database: Readonly<Database>, context: Context<Operator>): Promise<Attempt> {
   const { settings, ports, contested } = context.value;
-  const found = readInstances(refTo(database), context.cache); //                                               cache
-  let pass: Pass = { instances: found };
+  let pass: Pass = { instances: readInstances(refTo(database), context.cache) }; //                             cache
   if (database.spec.paused === true) return { pass };
   let requeueAfterMs: number | undefined;
   try {
+    const found = await readInstancesWithStrays(database, context); //                                          cache, IO
     const references = await readReferences(database, context); //                                              IO, cache
     requeueAfterMs = recheckAfterMs(references);
     const resolved = resolve(database, references, found, settings); //                                         pure
