@@ -242,7 +242,8 @@ test.concurrent("an answer of Patroni's that does not come is no failure", async
   await scenario.apply({ replicas: 2, ...more, parameters: { max_connections: "200" } });
   expect((await scenario.ready()).status?.primary).toBe("orders-2-0");
   expect(history.gone).toEqual(["orders-2-0", "orders-1-0"]);
-  expect((await eventsOf(scenario)).filter(({ type }) => type === "Warning")).toEqual([]);
+  const failures: readonly (string | undefined)[] = ["PatroniRefused", "Unreachable", "ReconcileFailed"];
+  expect((await eventsOf(scenario)).filter(({ reason }) => failures.includes(reason))).toEqual([]);
 });
 
 /** The Pods whose PostgreSQL was restarted, in order. */
