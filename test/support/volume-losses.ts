@@ -36,7 +36,9 @@ export async function deleteInUse(scenario: Scenario, name: string): Promise<voi
 /** As when a disk dies: its PersistentVolume goes, whatever protects it, and the real controller calls the claim lost. */
 export async function loseVolume(scenario: Scenario, name: string): Promise<void> {
   const { admin } = scenario;
-  const ref = { name: (await claimOf(scenario, name)).spec?.volumeName ?? "" };
+  const ref = {
+    name: await eventually(`${name} is bound`, async () => (await claimOf(scenario, name)).spec?.volumeName),
+  };
   const uid = (await admin.get(PersistentVolume, ref))?.metadata.uid ?? "";
   await admin.delete(PersistentVolume, ref, { uid });
   await eventually(`${ref.name} is gone`, async () => {
