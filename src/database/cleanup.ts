@@ -11,12 +11,11 @@ import {
   StatefulSet,
   writeMarks,
   type Context,
-  type Kind,
-  type KubeObject,
 } from "../runtime/index.ts";
 import type { Database } from "./api.ts";
 import { leaderOf, memberOf, readInstances, type Instance } from "./instances.ts";
 import { annotations, labels, namesOf } from "./names.ts";
+import { remove } from "./removal.ts";
 
 /** What is still there, for people; the objects wake us when they go. */
 export interface Waiting {
@@ -97,13 +96,4 @@ async function rememberLeader<V>(
     const marked = { annotations: { [annotations.lastPrimary]: String(podName === leader) } };
     await writeMarks(client, PersistentVolumeClaim, volume, marked, { signal });
   }
-}
-
-async function remove<T extends KubeObject, V>(kind: Kind<T>, object: Readonly<T>, context: Context<V>): Promise<void> {
-  const { uid = "", resourceVersion, deletionTimestamp } = object.metadata;
-  if (deletionTimestamp !== undefined) return;
-  // What holds data or passwords goes only as it was seen.
-  const isPrecious = kind.kind === PersistentVolumeClaim.kind || kind.kind === Secret.kind;
-  const version = isPrecious && resourceVersion !== undefined ? { resourceVersion } : {};
-  await context.client.delete(kind, refTo(object), { uid, ...version, signal: context.signal });
 }

@@ -133,6 +133,11 @@ export function primaryOf(instances: readonly Instance[]): Instance | undefined 
   return instances.find((instance) => instance.role === "primary");
 }
 
+/** Those that exist and are not to go. */
+export function stayingOf(instances: readonly Instance[]): readonly Instance[] {
+  return instances.filter(({ retired, statefulSet }) => !retired && statefulSet !== undefined);
+}
+
 /**
  * The Pod that holds Patroni's leader key. Whether the key has expired is not looked at: it needs a clock, and the Pod's
  * readiness answers the same question.

@@ -23,7 +23,7 @@ import { readReferences, recheckAfterMs } from "./references.ts";
 import { resolve, type ResolveSettings } from "./resolve.ts";
 import { planRollout } from "./rollout/rollout.ts";
 import type { Pass } from "./pass.ts";
-import { readInstancesWithStrays } from "./stray-volumes.ts";
+import { withStrays } from "./stray-volumes.ts";
 import type { StartFailures } from "./troubles/start-failures.ts";
 import { computeStatus } from "./status/status.ts";
 import { troublesOf } from "./troubles/troubles.ts";
@@ -60,14 +60,14 @@ export async function reconcile(database: Readonly<Database>, context: Context<O
   return againMs === undefined ? awaitChange : requeue(againMs, pass.failure);
 }
 
-/** Step 9: what is wrong with the instances, whatever became of the pass. A deletion takes them as they are. */
+/** What is wrong with the instances, whatever became of the pass. A deletion takes them as they are. */
 async function findTroubles(database: Readonly<Database>, { instances = [] }: Pass, context: Context<Operator>) {
   if (database.metadata.deletionTimestamp !== undefined) return { troubles: [] };
   const { evidence, lookAgainMs } = await readEvidence(database, instances, context);
   return { troubles: troublesOf(instances, evidence), lookAgainMs };
 }
 
-/** Step 2. Without a pass there is nothing to tell: the finalizer has just come or gone. */
+/** Without a pass there is nothing to tell: the finalizer has just come or gone. */
 async function deleteOrAttempt(database: Readonly<Database>, context: Context<Operator>): Promise<Partial<Attempt>> {
   const deleting = (waitingFor: string, failure?: unknown): Attempt => {
     const progress = { reason: "Deleting", message: waitingFor } as const;
@@ -90,14 +90,15 @@ interface Attempt {
   readonly requeueAfterMs?: number | undefined;
 }
 
-/** Steps 3 to 8. A failure ends the steps, never the pass: what was reached so far still becomes status. */
+/** All that is not deleting. A failure ends the steps, never the pass: what was reached so far still becomes status. */
 async function attempt(database: Readonly<Database>, context: Context<Operator>): Promise<Attempt> {
   const { settings, ports, contested } = context.value;
-  let pass: Pass = { instances: readInstances(refTo(database), context.cache) }; //                             cache
+  const cached = readInstances(refTo(database), context.cache); //                                              cache
+  let pass: Pass = { instances: cached };
   if (database.spec.paused === true) return { pass };
   let requeueAfterMs: number | undefined;
   try {
-    const found = await readInstancesWithStrays(database, context); //                                          cache, IO
+    const found = await withStrays(database, cached, context); //                                               IO, cache
     const references = await readReferences(database, context); //                                              IO, cache
     requeueAfterMs = recheckAfterMs(references);
     const resolved = resolve(database, references, found, settings); //                                         pure

@@ -3,6 +3,7 @@ import { PersistentVolumeClaim, refTo, type Cache, type KubeClient } from "../ru
 import type { Database } from "./api.ts";
 import { readInstances, type Instance } from "./instances.ts";
 import { annotations } from "./names.ts";
+import { isVanished } from "./volume-loss.ts";
 
 /** What reading needs of a controller's context. */
 export interface StrayContext {
@@ -13,17 +14,17 @@ export interface StrayContext {
 
 /**
  * The instances, each with its volume. Asks the API server only where a StatefulSet stands without one.
+ * @param instances as the cache has them
  * @throws ApiError
  */
-export async function readInstancesWithStrays(
+export async function withStrays(
   database: Readonly<Database>,
+  instances: readonly Instance[],
   { client, cache, signal }: StrayContext,
 ): Promise<readonly Instance[]> {
   const ref = refTo(database);
-  const instances = readInstances(ref, cache);
-  const bare = instances.filter(({ statefulSet, volume }) => statefulSet !== undefined && volume === undefined);
   const found = await Promise.all(
-    bare.map(({ name }) => client.get(PersistentVolumeClaim, { ...ref, name }, { signal })),
+    instances.filter(isVanished).map(({ name }) => client.get(PersistentVolumeClaim, { ...ref, name }, { signal })),
   );
   const strays = found.flatMap((volume) =>
     volume?.metadata.annotations?.[annotations.ownerUid] === database.metadata.uid ? [volume!] : [],

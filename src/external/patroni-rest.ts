@@ -107,7 +107,7 @@ async function order(
   }
   if (answer.status === 200) return "done";
   const code = String(answer.status);
-  const reason = answer.status === 401 || answer.status === 403 ? "CredentialsRefused" : "PatroniRefused";
+  const reason = refusesCredentials(answer.status) ? "CredentialsRefused" : "PatroniRefused";
   throw failing(address, asked)(`HTTP ${code}: ${sentenceOf(answer.text)}`, { reason, code });
 }
 
@@ -142,8 +142,10 @@ async function exchanged(
   }
 }
 
+const refusesCredentials = (status: number): boolean => status === 401 || status === 403;
+
 function reasonOf(status: number): PortReason {
-  if (status === 401 || status === 403) return "CredentialsRefused";
+  if (refusesCredentials(status)) return "CredentialsRefused";
   // 409: another patch came between. 502, 503: no configuration yet, or the API server does not answer Patroni.
   return status === 409 || status >= 500 ? "Unreachable" : "ProvisioningRefused";
 }

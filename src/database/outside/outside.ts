@@ -64,9 +64,10 @@ async function provideWith(
   tell(database, provided.changes, context);
   const { settled, behind, serverVersion, problems } = provided;
   const text = problems.map(({ name, message }) => `parameter ${name}: ${message}`).join("; ");
+  const provisioned = settled && behind.length === 0;
   return {
-    facts: { provisioned: settled && behind.length === 0, behind: settled ? behind : [], serverVersion },
-    ...(settled ? (behind.length === 0 ? {} : { againInMs: behindMs }) : { againInMs: settleMs }),
+    facts: { provisioned, behind, serverVersion },
+    ...(provisioned ? {} : { againInMs: settled ? behindMs : settleMs }),
     ...(problems.length === 0 ? {} : { failure: new InvalidSpec("ParameterRefused", text) }),
   };
 }
@@ -99,11 +100,9 @@ async function handOverConfiguration(
 
 /** An error says by name whom it is about: addresses tell people little. */
 function byName(error: PortError, instances: readonly Instance[]): PortError {
-  const { message, reason, code } = error;
-  const named = instances.filter(({ ip }) => ip !== undefined && ` ${message}`.includes(` ${ip}:`));
+  const named = instances.filter(({ ip }) => ip !== undefined && ` ${error.message}`.includes(` ${ip}:`));
   if (named.length === 0) return error;
-  const names = named.map(({ podName }) => podName).join(", ");
-  return new PortError(`${names}: ${message}`, { reason, code, cause: error });
+  return error.about(named.map(({ podName }) => podName).join(", "));
 }
 
 function tell(database: Readonly<Database>, changes: readonly string[], { log, events }: Context<OutsideWorld>): void {

@@ -23,4 +23,9 @@ export class PortError extends Error {
     this.reason = options.reason;
     this.code = options.code;
   }
+
+  /** The same, and what it is about in front: "whether orders-1-0 leads". */
+  about(what: string): PortError {
+    return new PortError(`${what}: ${this.message}`, { reason: this.reason, code: this.code, cause: this });
+  }
 }

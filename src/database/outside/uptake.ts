@@ -20,7 +20,7 @@ export interface Uptake {
   readonly lagsSinceMs: number | undefined;
   /** All have, or had all the time that it can take: what is not in force now waits for an edit. */
   readonly settled: boolean;
-  /** Replicas that have not, although the primary has: names of Pods. */
+  /** Once that is settled: replicas that have not, although the primary has. Names of Pods. */
   readonly behind: readonly string[];
 }
 
@@ -53,12 +53,13 @@ export async function observeUptake(
   const primaryDone = isDone(wished, parameters, primary.pendingRestart);
   const undone = primary.replicas.filter(({ pendingRestart }, index) => !isDone(wished, others[index], pendingRestart));
   const done = primaryDone && undone.length === 0;
+  const settled = done || times.nowMs - times.sinceMs >= longestUptakeMs;
   return {
     parameters,
     // What the primary does not take, a replica does not take either.
-    behind: primaryDone ? undone.map(({ name }) => name) : [],
+    behind: settled && primaryDone ? undone.map(({ name }) => name) : [],
     lagsSinceMs: done ? undefined : times.sinceMs,
-    settled: done || times.nowMs - times.sinceMs >= longestUptakeMs,
+    settled,
   };
 }
 

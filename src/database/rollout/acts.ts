@@ -14,6 +14,7 @@ import { annotations } from "../names.ts";
 import type { Patroni } from "../outside/patroni.ts";
 import { PortError } from "../outside/port-error.ts";
 import type { ResolvedDatabase } from "../resolve.ts";
+import { remove } from "../removal.ts";
 import { losesVolume } from "../volume-loss.ts";
 import { patroniAddress } from "../outside/wishes.ts";
 
@@ -75,7 +76,7 @@ const endsCopy = ({ type, instance }: Act): boolean =>
  * @throws ApiError, PortError (PatroniRefused with what it said)
  */
 export async function performAct<V>(act: Act, situation: Situation, context: Context<V>): Promise<number | undefined> {
-  const { client, signal, events, log } = context;
+  const { events, log } = context;
   const { database } = situation;
   const { instance } = act;
   if (act.type !== "keep" && !(await isStillDue(act, situation, context))) return lookAgainMs;
@@ -113,13 +114,13 @@ export async function performAct<V>(act: Act, situation: Situation, context: Con
       return nextStepMs;
     case "deletePod":
       if (instance.pod === undefined) return undefined;
-      await client.delete(Pod, refTo(instance.pod), { uid: instance.pod.metadata.uid ?? "", signal });
+      await remove(Pod, instance.pod, context);
       tell("RollingOut", `Restarting ${instance.podName}: ${act.because}`);
       return nextStepMs;
     case "restart":
-      return restart(act, situation, tell, signal);
+      return restart(act, situation, tell, context.signal);
     case "switchover":
-      return switchOver(act, situation, tell, signal);
+      return switchOver(act, situation, tell, context.signal);
   }
 }
 
@@ -193,23 +194,16 @@ async function asked<T>(what: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    if (!(error instanceof PortError)) throw error;
-    const { reason, code } = error;
-    throw new PortError(`${what}: ${error.message}`, { reason, code, cause: error });
+    throw error instanceof PortError ? error.about(what) : error;
   }
 }
 
-async function stop<V>({ statefulSet }: Instance, { client, signal }: Context<V>): Promise<void> {
-  if (statefulSet === undefined) return;
-  await client.delete(StatefulSet, refTo(statefulSet), { uid: statefulSet.metadata.uid ?? "", signal });
+async function stop<V>({ statefulSet }: Instance, context: Context<V>): Promise<void> {
+  if (statefulSet !== undefined) await remove(StatefulSet, statefulSet, context);
 }
 
-/** As it was seen: one that has been bound since, or marked, is looked at again. */
-async function removeVolume<V>({ volume }: Instance, { client, signal }: Context<V>): Promise<void> {
-  if (volume === undefined) return;
-  const { uid = "", resourceVersion } = volume.metadata;
-  const version = resourceVersion === undefined ? {} : { resourceVersion };
-  await client.delete(PersistentVolumeClaim, refTo(volume), { uid, ...version, signal });
+async function removeVolume<V>({ volume }: Instance, context: Context<V>): Promise<void> {
+  if (volume !== undefined) await remove(PersistentVolumeClaim, volume, context);
 }
 
 async function mark<V>(

@@ -4,7 +4,7 @@
 // deleted → the Pod that holds it is → the claim is made anew when it is gone (resolve.ts), and Patroni fills it.
 import type { Act } from "./acts.ts";
 import type { Database } from "../api.ts";
-import { primaryOf, type Instance } from "../instances.ts";
+import { primaryOf, stayingOf, type Instance } from "../instances.ts";
 import { isServing } from "../status/view.ts";
 import { losesVolume } from "../volume-loss.ts";
 import { isGoing, isLost, isMistaken } from "../volumes.ts";
@@ -15,7 +15,7 @@ export function planReplacement({ spec }: Readonly<Database>, instances: readonl
   const primary = primaryOf(instances);
   if (primary === undefined) return undefined;
   const handover = losesVolume(primary) ? planHandover(primary, instances) : undefined;
-  const staying = instances.filter(({ retired, statefulSet }) => !retired && statefulSet !== undefined);
+  const staying = stayingOf(instances);
   // One that is too many goes first, and not before the primary is one that keeps what it has.
   if (staying.length > (spec.replicas ?? 1)) return handover;
   for (const instance of staying.filter((other) => other !== primary && losesVolume(other)).toSorted(byService)) {

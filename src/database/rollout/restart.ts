@@ -3,7 +3,7 @@
 // time, each streaming again before the next, the primary last.
 import type { Act } from "./acts.ts";
 import type { Database } from "../api.ts";
-import { primaryOf, type Instance, type PendingChange } from "../instances.ts";
+import { primaryOf, stayingOf, type Instance, type PendingChange } from "../instances.ts";
 import { podChanges } from "./pod-changes.ts";
 import { strandedOf } from "./stranded.ts";
 import { isServing } from "../status/view.ts";
@@ -24,7 +24,7 @@ export function planRestart(
   { takingUp, configured }: RestartConditions,
 ): Act | undefined {
   if (instances.some((instance) => instance.deleting)) return undefined;
-  const staying = instances.filter(({ retired, statefulSet }) => !retired && statefulSet !== undefined);
+  const staying = stayingOf(instances);
   const primary = primaryOf(instances);
   const stranded = strandedOf(staying, primary);
   if (stranded !== undefined) return renew(stranded);

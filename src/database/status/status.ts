@@ -1,7 +1,7 @@
 // What a pass found → the Database's status. Pure.
 import { setCondition } from "../../runtime/index.ts";
 import type { Condition, ConditionType, Database, DatabaseStatus, InstanceStatus, Phase } from "../api.ts";
-import { waitsForEdit } from "../failures.ts";
+import { failureOf } from "../failures.ts";
 import type { Instance } from "../instances.ts";
 import { databaseSelector, namesOf, ports, serviceHost } from "../names.ts";
 import type { Pass } from "../pass.ts";
@@ -54,7 +54,7 @@ function phaseOf(view: View, pass: Pass, isTrue: (type: ConditionType) => boolea
   if (view.deleting) return "Deleting";
   if (view.paused) return "Paused";
   if (isTrue("Ready")) return "Ready";
-  if ([pass.failure, ...(pass.failures ?? []).map(({ error }) => error)].some(waitsForEdit)) return "Failed";
+  if (failureOf(pass)?.waitsForEdit === true) return "Failed";
   if (view.lasting.length > 0) return isTrue("Available") ? "Degraded" : "Failed";
   if (!view.hadPrimary) return view.existing.length === 0 ? "Pending" : "Creating";
   if (!isTrue("Available")) return view.known ? "Failed" : "Pending";

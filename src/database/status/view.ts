@@ -1,6 +1,6 @@
 // The instances of a Database, sorted by what they mean for its status, and a word for each. Pure.
 import type { Database } from "../api.ts";
-import { primaryOf, type Instance } from "../instances.ts";
+import { primaryOf, stayingOf, type Instance } from "../instances.ts";
 import type { Pass } from "../pass.ts";
 import type { Trouble } from "../troubles/troubles.ts";
 
@@ -41,7 +41,7 @@ export function viewOf({ metadata, spec }: Readonly<Database>, pass: Pass): View
   const { instances = [], troubles = [] } = pass;
   const present = instances.filter(({ statefulSet, pod }) => statefulSet !== undefined || pod !== undefined);
   const existing = present.filter((instance) => instance.statefulSet !== undefined);
-  const staying = existing.filter((instance) => !instance.retired);
+  const staying = stayingOf(instances);
   return {
     deleting: metadata.deletionTimestamp !== undefined,
     paused: spec.paused === true,

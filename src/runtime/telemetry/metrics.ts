@@ -160,20 +160,12 @@ export function createMetrics(options: { process?: boolean } = {}): Metrics {
   return {
     registry,
     series({ name, help, type, labels }, read) {
-      const options = { name, help, labelNames: [...labels], registers };
-      if (type === "gauge") {
-        const collect = (): void => {
-          made.reset();
-          for (const [of, value] of read()) made.set(of, value);
-        };
-        const made = new Gauge({ ...options, collect });
-      } else {
-        const collect = (): void => {
-          made.reset();
-          for (const [of, value] of read()) made.inc(of, value);
-        };
-        const made = new Counter({ ...options, collect });
-      }
+      const collect = (): void => {
+        made.reset();
+        for (const [of, value] of read()) made.inc(of, value);
+      };
+      const options = { name, help, labelNames: [...labels], registers, collect };
+      const made = type === "gauge" ? new Gauge(options) : new Counter(options);
     },
     controller(name, concurrency, queue) {
       controllers.set(name, { concurrency, queue, priorities: new Set([0]) });
