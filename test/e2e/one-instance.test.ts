@@ -10,20 +10,18 @@ import {
   readAll,
   untilReady,
 } from "../support/kubectl.ts";
+import { orders } from "../support/story.ts";
 
 const namespace = "e2e-one";
-const orders = (spec: object = {}) => ({
-  apiVersion: "holdfast.dev/v1alpha1",
-  kind: "Database",
-  metadata: { name: "orders", namespace },
-  spec: { version: "17", replicas: 1, storage: { size: "1Gi" }, ...spec },
-});
+
+/** Volumes are kept. */
+const byDefault = { deletionPolicy: undefined };
 
 beforeAll(() => createNamespace(namespace));
 afterAll(() => kubectl("delete", "namespace", namespace, "--wait=false"));
 
 test("a Database of one instance becomes Ready and its application can write and read", async () => {
-  await apply(orders());
+  await apply(orders(namespace, byDefault));
   const database = await untilReady(namespace, "orders");
   expect(database["status"]).toMatchObject({ phase: "Ready", ready: true, replicas: 1, readyReplicas: 1 });
   const app = await application(namespace, "orders");
@@ -47,13 +45,13 @@ test("deleted with Retain, the data is still on the volume, and a new Database o
   expect(await readAll(namespace, "statefulsets")).toEqual([]);
   const kept = await readAll(namespace, "pvc");
   expect(kept.map((claim) => claim["metadata"].uid)).toEqual([volume?.["metadata"].uid]);
-  await apply(orders());
+  await apply(orders(namespace, byDefault));
   await untilReady(namespace, "orders");
   expect(await (await application(namespace, "orders")).sql("select id from item")).toBe("1");
 });
 
 test("deleted with Delete, nothing is left", async () => {
-  await apply(orders({ deletionPolicy: "Delete" }));
+  await apply(orders(namespace));
   await untilReady(namespace, "orders");
   await kubectl("delete", "database", "orders", "-n", namespace, "--timeout=120s");
   await eventually("everything of the Database is gone", async () => {

@@ -1,15 +1,10 @@
 // Story: the operator dies while a Database is being made; its successor finishes, and an idle restart writes nothing.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { apply, createNamespace, eventually, kubectl, read, readAll, untilReady } from "../support/kubectl.ts";
+import { orders } from "../support/story.ts";
 
 const namespace = "e2e-operator";
 const operatorNamespace = process.env["HOLDFAST_OPERATOR_NAMESPACE"] ?? "holdfast-system";
-const orders = {
-  apiVersion: "holdfast.dev/v1alpha1",
-  kind: "Database",
-  metadata: { name: "orders", namespace },
-  spec: { version: "17", replicas: 3, storage: { size: "1Gi" }, deletionPolicy: "Delete" },
-};
 
 beforeAll(() => createNamespace(namespace));
 afterAll(() => kubectl("delete", "namespace", namespace, "--wait=false"));
@@ -21,7 +16,7 @@ async function killOperator(): Promise<void> {
 }
 
 test("killed in the middle of a creation, the operator ends it after its restart", async () => {
-  await apply(orders);
+  await apply(orders(namespace, { replicas: 3 }));
   await eventually("the first StatefulSet", () => read(namespace, "statefulset", "orders-1"), 60_000);
   await killOperator();
   const database = await untilReady(namespace, "orders");

@@ -10,20 +10,15 @@ import {
   readAll,
   untilReady,
 } from "../support/kubectl.ts";
+import { orders } from "../support/story.ts";
 
 const namespace = "e2e-three";
-const orders = (replicas: number) => ({
-  apiVersion: "holdfast.dev/v1alpha1",
-  kind: "Database",
-  metadata: { name: "orders", namespace },
-  spec: { version: "17", replicas, storage: { size: "1Gi" }, deletionPolicy: "Delete" },
-});
 
 beforeAll(() => createNamespace(namespace));
 afterAll(() => kubectl("delete", "namespace", namespace, "--wait=false"));
 
 test("three instances become Ready, two of them streaming from the primary", async () => {
-  await apply(orders(3));
+  await apply(orders(namespace, { replicas: 3 }));
   const { status } = (await untilReady(namespace, "orders")) as { status: Record<string, any> };
   expect(status).toMatchObject({ phase: "Ready", replicas: 3, readyReplicas: 3 });
   expect(status["instances"].filter((instance: { streaming?: boolean }) => instance.streaming === true)).toHaveLength(
