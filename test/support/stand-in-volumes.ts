@@ -68,16 +68,27 @@ export async function bindVolumes(
   return claims;
 }
 
-/** Why the scheduler finds no node for a Pod that has none yet: its volume is not there to be used. */
-export function lackOf({ spec, status }: Pod, claims: readonly PersistentVolumeClaim[]): string | undefined {
-  const name = spec?.volumes?.find((volume) => volume.persistentVolumeClaim)?.persistentVolumeClaim?.claimName;
-  if (status?.phase === "Running" || name === undefined) return undefined;
+/** Its volume will be there to be used: no node can run it before that. */
+export function waitsForVolume(pod: Pod, claims: readonly PersistentVolumeClaim[]): boolean {
+  return claims.find(({ metadata }) => metadata.name === claimNameOf(pod))?.status?.phase === "Pending";
+}
+
+/** Why the scheduler finds no node for a Pod that has none yet: its volume is not there to be used, nor will be. */
+export function lackOf(pod: Pod, claims: readonly PersistentVolumeClaim[]): string | undefined {
+  const name = claimNameOf(pod);
+  if (name === undefined) return undefined;
   const claim = claims.find(({ metadata }) => metadata.name === name);
   if (claim === undefined) return `persistentvolumeclaim "${name}" not found`;
   if (claim.metadata.deletionTimestamp !== undefined) return `persistentvolumeclaim "${name}" is being deleted`;
   return claim.status?.phase === "Lost"
     ? `persistentvolumeclaim "${name}" bound to non-existent persistentvolume`
     : undefined;
+}
+
+/** Of a Pod that does not run yet. */
+function claimNameOf({ spec, status }: Pod): string | undefined {
+  if (status?.phase === "Running") return undefined;
+  return spec?.volumes?.find((volume) => volume.persistentVolumeClaim)?.persistentVolumeClaim?.claimName;
 }
 
 /** The resizer's part: what is asked for is there at once. */

@@ -4,7 +4,7 @@ import { Endpoints, PersistentVolumeClaim, Pod } from "../../src/runtime/kube/ki
 import type { KubeClient } from "../../src/runtime/kube/client.ts";
 import type { Kind } from "../../src/runtime/kube/object.ts";
 import { Informer } from "../../src/runtime/kube/informer.ts";
-import { bindVolumes, ensureStorageClass, fieldManager, identity, lackOf } from "./stand-in-volumes.ts";
+import { bindVolumes, ensureStorageClass, fieldManager, identity, lackOf, waitsForVolume } from "./stand-in-volumes.ts";
 
 const databaseLabel = "holdfast.dev/database";
 const roleLabel = "holdfast.dev/role";
@@ -96,8 +96,9 @@ export async function startStandIn(
     for (const pod of living) {
       const obstacle = obstacleOf(pod, claims);
       if (state.held?.(pod) === true) state.holds = true;
-      else if (obstacle === undefined) pods.push(pod);
-      else await waits(pod, obstacle);
+      else if (obstacle !== undefined) await waits(pod, obstacle);
+      // The claim wakes us when it is bound.
+      else if (!waitsForVolume(pod, claims)) pods.push(pod);
     }
     for (const pod of pods) await start(pod);
     for (const database of new Set(living.map((pod) => pod.metadata.labels?.[databaseLabel] ?? ""))) {
