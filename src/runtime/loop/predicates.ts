@@ -1,14 +1,23 @@
-// Which changes of an object wake a key. Pure. Only updates are ever held back: what appears or goes always passes, and so
-// does an object that took the place of a namesake (another uid).
+// Which changes of an object wake a key. Pure. Only updates are ever held back: what appears, begins to go or goes always passes,
+// and so does an object that took the place of a namesake (another uid).
 import type { KubeObject } from "../kube/object.ts";
 import type { Delta } from "../kube/store.ts";
 
 export type Predicate<T extends KubeObject = KubeObject> = (delta: Delta<T>) => boolean;
 
-/** Compares the two sides of an update. */
+/**
+ * Compares the two sides of an update. The beginning of a deletion passes all of them: whether it raises the generation depends
+ * on the kind, and a finalizer that nobody looks at again is never removed (https://github.com/kubernetes/kubernetes/pull/27269).
+ */
 function whenUpdated(differ: (old: KubeObject, object: KubeObject) => boolean): Predicate {
-  return (delta) =>
-    delta.type !== "updated" || delta.old.metadata.uid !== delta.object.metadata.uid || differ(delta.old, delta.object);
+  return (delta) => delta.type !== "updated" || isAnother(delta) || differ(delta.old, delta.object);
+}
+
+/** It took the place of a namesake, or has begun to go: no predicate of ours holds that back. */
+function isAnother({ old, object }: Extract<Delta, { type: "updated" }>): boolean {
+  return (
+    old.metadata.uid !== object.metadata.uid || old.metadata.deletionTimestamp !== object.metadata.deletionTimestamp
+  );
 }
 
 /** The spec changed. Not so: status, labels, annotations, finalizers. Not every built-in kind has a generation. */
@@ -28,10 +37,8 @@ export const finalizersChanged: Predicate = whenUpdated((old, now) => {
   return before.length !== after.length || before.some((name, index) => name !== after[index]);
 });
 
-/** The object began to be deleted. Whether that also raises the generation depends on the kind: ask for it by name. */
-export const deletionChanged: Predicate = whenUpdated(
-  (old, now) => old.metadata.deletionTimestamp !== now.metadata.deletionTimestamp,
-);
+/** The object began to be deleted, and nothing else. */
+export const deletionChanged: Predicate = whenUpdated(() => false);
 
 /** A label with one of these keys, or with a key that begins with one ending in "/", changed; without arguments: any. */
 export function labelsChanged(...keys: readonly string[]): Predicate {
@@ -51,9 +58,9 @@ export function all<T extends KubeObject>(...predicates: readonly Predicate<T>[]
   return (delta) => predicates.every((predicate) => predicate(delta));
 }
 
-/** Turns around the answer for updates; what appears or goes still passes. */
+/** Turns around the answer for updates; what appears, begins to go or goes still passes. */
 export function not<T extends KubeObject>(predicate: Predicate<T>): Predicate<T> {
-  return (delta) => delta.type !== "updated" || !predicate(delta);
+  return (delta) => delta.type !== "updated" || isAnother(delta) || !predicate(delta);
 }
 
 type Pairs = Readonly<Record<string, string>>;

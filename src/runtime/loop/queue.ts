@@ -61,11 +61,15 @@ interface Entry extends HeapItem {
   readySince: number;
   order: number;
   priority: number;
+  /** What its run was taken with: a retry is as urgent as what it retries. */
+  ranWith: number;
   reason: string;
   failures: number;
   /** The end of the current backoff: a failure before it (of a run that an event caused) neither moves it nor counts. */
   backoffUntil: number;
   runningSince: number | undefined;
+  /** What runs began before `forget`: what it comes to says nothing of the object that is there now. */
+  outdated: boolean;
 }
 
 export interface QueueOptions {
@@ -118,11 +122,15 @@ export class WorkQueue {
     this.#pump();
   }
 
-  /** The object behind the key is gone or another one: its failures and deadlines are not those of what comes next. */
+  /**
+   * The object behind the key is gone or another one: its failures and deadlines, and those of a run that has not ended yet, are
+   * not those of what comes next.
+   */
   forget(key: Key): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#succeeded(entry);
+    entry.outdated = entry.runningSince !== undefined;
     if (this.#waiting.has(entry)) {
       this.#waiting.remove(entry);
       entry.readyAt = undefined;
@@ -159,7 +167,8 @@ export class WorkQueue {
       if (this.#running.size === 0) this.#drained.resolve();
       return;
     }
-    this.#follow(entry, next, now);
+    if (entry.outdated) entry.outdated = false;
+    else this.#follow(entry, next, now);
     this.#place(entry, now);
     this.#dropIfIdle(entry);
     this.#pump();
@@ -196,10 +205,12 @@ export class WorkQueue {
       readySince: 0,
       order: 0,
       priority: priorities.low,
+      ranWith: priorities.low,
       reason: "",
       failures: 0,
       backoffUntil: 0,
       runningSince: undefined,
+      outdated: false,
     };
     this.#entries.set(key, entry);
     return entry;
@@ -218,17 +229,17 @@ export class WorkQueue {
         return;
       case "after":
         this.#observer?.retried();
-        this.#schedule(entry, now + next.afterMs, entry.priority, "requeue");
+        this.#schedule(entry, now + next.afterMs, entry.ranWith, "requeue");
         return;
       case "again": {
         const delayMs = entry.failures === 0 ? 0 : this.#delayMs(entry.failures - 1);
         this.#failed(entry, now + delayMs, now);
-        this.#schedule(entry, entry.backoffUntil, entry.priority, "requeue");
+        this.#schedule(entry, entry.backoffUntil, entry.ranWith, "requeue");
         return;
       }
       case "backoff": {
         this.#failed(entry, now + this.#delayMs(entry.failures), now);
-        this.#schedule(entry, Math.max(entry.backoffUntil, now + (next.atLeastMs ?? 0)), entry.priority, "retry");
+        this.#schedule(entry, Math.max(entry.backoffUntil, now + (next.atLeastMs ?? 0)), entry.ranWith, "retry");
         return;
       }
     }
@@ -301,6 +312,7 @@ export class WorkQueue {
   #start(entry: Entry, now: number): Turn {
     const { key, priority, reason, failures } = entry;
     entry.readyAt = undefined;
+    entry.ranWith = priority;
     entry.runningSince = now;
     this.#running.add(entry);
     const waitedMs = now - entry.readySince;

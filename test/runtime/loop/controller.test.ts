@@ -11,6 +11,7 @@ import {
 import { awaitChange, requeue } from "../../../src/runtime/loop/outcome.ts";
 import type { Context, Reconcile } from "../../../src/runtime/loop/pass.ts";
 import { generationChanged } from "../../../src/runtime/loop/predicates.ts";
+import type { Log } from "../../../src/runtime/telemetry/log.ts";
 import { TestWorld } from "../../support/controller-world.ts";
 import { settle } from "../../support/virtual-clock.ts";
 
@@ -97,7 +98,7 @@ const gate = (): { reconcile: Reconcile<ConfigMap, void>; open: () => void; cont
 };
 
 describe("waking", () => {
-  test("what is cached at the start is reconciled, at low priority, and later changes are", async () => {
+  test("rule 16: what is cached at the start is reconciled, at low priority, and later changes overtake it", async () => {
     const world = new TestWorld();
     for (const name of ["a", "b", "c"]) world.put(ConfigMap, configMap(name));
     const { passes } = start(content, {}, world);
@@ -116,7 +117,7 @@ describe("waking", () => {
     expect(await world.metric("controller_runtime_reconcile_errors_total")).toBe(0);
   });
 
-  test("a predicate holds updates back, from the queue only", async () => {
+  test("rule 41: a predicate holds updates back, from the queue only", async () => {
     const { world, passes } = start(content, { when: generationChanged });
     world.put(ConfigMap, configMap("orders", { generation: 1 }));
     await settle();
@@ -182,22 +183,88 @@ describe("waking", () => {
     expect(passes).toEqual(["a", "b", "a", "b"]);
   });
 
-  test("rule 17: a map or a predicate that throws ends neither the watch nor the process, and is counted", async () => {
-    const { world, passes } = start(content, {
-      watches: [
-        {
-          kind: Node,
-          map: () => {
-            throw new Error("bug");
-          },
+  test("rule 43: an owner without a namespace is found from a child that has one", async () => {
+    const names: string[] = [];
+    const world = new TestWorld();
+    const worker: Node = { apiVersion: "v1", kind: "Node", metadata: { name: "worker" } };
+    startController(
+      {
+        name: "test",
+        for: Node,
+        owns: [{ kind: Secret }],
+        value: undefined,
+        reconcile: async ({ metadata }) => {
+          names.push(metadata.name);
+          return awaitChange;
         },
-      ],
+      },
+      world,
+    );
+    const owner = world.put(Node, worker);
+    await settle();
+    const ownerReferences = [ownerReference(owner, Node, { kind: Secret, namespace: "shop" })];
+    world.put(Secret, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "a", namespace: "shop", ownerReferences },
     });
+    await settle();
+    expect(names).toEqual(["worker", "worker"]);
+  });
+
+  const bug = (): never => {
+    throw new Error("bug");
+  };
+  test.each<{ what: string; options: Partial<ControllerOptions<ConfigMap, void>> }>([
+    { what: "a map", options: { watches: [{ kind: Node, map: bug }] } },
+    { what: "a predicate", options: { watches: [{ kind: Node, map: () => [], when: bug }] } },
+  ])("rule 17: $what that throws ends neither the watch nor the process, and is counted", async ({ options }) => {
+    const { world, passes } = start(content, options);
     world.put(Node, { apiVersion: "v1", kind: "Node", metadata: { name: "worker" } });
     world.put(ConfigMap, configMap());
     await settle();
     expect(passes).toEqual(["orders"]);
     expect(await world.metric("controller_runtime_reconcile_panics_total")).toBe(1);
+  });
+
+  test("rule 17: a predicate that throws over the first list keeps no other object from its pass", async () => {
+    const world = new TestWorld();
+    for (const name of ["a", "b"]) world.put(ConfigMap, configMap(name));
+    const { passes } = start(content, { when: ({ object }) => object.metadata.name !== "a" || bug() }, world);
+    await settle();
+    expect(passes).toEqual(["b"]);
+  });
+
+  test("rule 14: a pass is given its object and what it may use, never what woke it: that is for the log", async () => {
+    const given: unknown[][] = [];
+    const reasons: unknown[] = [];
+    const world = new TestWorld();
+    const debug = ({ reason }: { reason?: string }): void => void (reason === undefined || reasons.push(reason));
+    const log = { ...world.log, debug, child: () => log } as unknown as Log;
+    Object.assign(world, { log });
+    const keep: Reconcile<ConfigMap, void> = async (...all) => {
+      given.push(all);
+      return awaitChange;
+    };
+    start(keep, {}, world);
+    for (let i = 0; i < 2; i++) {
+      world.put(ConfigMap, configMap());
+      await settle();
+    }
+    expect(reasons).toEqual(["ConfigMap added", "ConfigMap updated"]);
+    for (const [object, context, ...more] of given) {
+      expect(Object.keys(object as object).toSorted()).toEqual(["apiVersion", "kind", "metadata"]);
+      expect(Object.keys(context as object).toSorted()).toEqual([
+        "cache",
+        "client",
+        "events",
+        "log",
+        "signal",
+        "value",
+      ]);
+      expect(more).toEqual([]);
+    }
+    expect(given).toHaveLength(2);
   });
 
   test("a source feeds keys until the controller stops, and is started again when it ends", async () => {
@@ -359,6 +426,84 @@ describe("errors", () => {
     expect(await world.metric("controller_runtime_reconcile_errors_total")).toBe(1);
     expect(await world.metric("controller_runtime_reconcile_total", { result: "error" })).toBe(1);
     expect(await world.metric("controller_runtime_reconcile_total", { result: "success" })).toBe(1);
+  });
+
+  test.each<{ what: string; reconcile: Reconcile<ConfigMap, void>; sabotage?: (world: TestWorld) => void }>([
+    {
+      what: "a reconciler that throws before it has made a promise",
+      reconcile: () => {
+        throw new Error("bug");
+      },
+    },
+    { what: "a reconciler that forgot to answer", reconcile: (async () => undefined) as never },
+    {
+      what: "a cache that cannot be read",
+      reconcile: content,
+      sabotage: (world) => {
+        const { get, list } = world.cache;
+        let reads = 0;
+        const once = (...given: Parameters<typeof get>): unknown => {
+          if (reads++ === 0) throw new Error("bug");
+          return get(...given);
+        };
+        Object.assign(world, { cache: { ...world.cache, list, get: once } });
+      },
+    },
+    {
+      what: "a recorder of Events that throws",
+      reconcile: failing(new TerminalError("InvalidSpec", "no")),
+      sabotage: (world) =>
+        void Object.assign(world, {
+          events: {
+            emit: () => {
+              throw new Error("bug");
+            },
+          },
+        }),
+    },
+  ])("rule 3: $what leaves no key held: it is tried again", async ({ reconcile, sabotage }) => {
+    const world = new TestWorld();
+    sabotage?.(world);
+    const { controller } = start(reconcile, {}, world);
+    world.put(ConfigMap, configMap());
+    await settle();
+    expect(controller.state().runningMs).toEqual([]);
+    expect(await world.metric("workqueue_adds_total")).toBe(1);
+    await world.clock.advance(1_000);
+    expect(controller.state().runningMs).toEqual([]);
+    expect(await world.metric("workqueue_adds_total")).toBe(2);
+  });
+
+  // Rule 4 (a result beside an error is ignored) cannot be broken by a reconciler: it answers or it throws, never both. What
+  // stands beside an outcome as its `failure` is for who listens and decides nothing.
+  test("rule 4: a pass that throws has no outcome; a failure told beside an outcome does not change it", async () => {
+    let thrown = true;
+    const { world, passes } = start(async () => {
+      const outcome = requeue(10, unreachable);
+      if (thrown) throw unreachable;
+      return outcome;
+    });
+    world.put(ConfigMap, configMap());
+    await world.clock.advance(999);
+    expect(passes).toHaveLength(1);
+    thrown = false;
+    await world.clock.advance(1);
+    expect(passes).toHaveLength(2);
+    await world.clock.advance(10);
+    expect(passes).toHaveLength(3);
+    expect(await world.metric("controller_runtime_reconcile_total", { result: "error" })).toBe(1);
+    expect(await world.metric("controller_runtime_reconcile_total", { result: "requeue_after" })).toBe(2);
+  });
+
+  test("rule 11: an object that goes while its key waits to be tried again leaves nothing behind", async () => {
+    const { world, passes } = start(failing(unreachable, unreachable));
+    const orders = world.put(ConfigMap, configMap());
+    await world.clock.advance(1_000);
+    expect(world.clock.pending).toBe(1);
+    world.remove(ConfigMap, orders);
+    await settle();
+    expect(world.clock.pending).toBe(0);
+    expect(passes).toHaveLength(2);
   });
 
   test("a policy of the controller's own decides first; if it throws, the key backs off", async () => {

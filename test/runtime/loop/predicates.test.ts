@@ -151,16 +151,25 @@ describe("an update passes", () => {
   });
 });
 
+const predicates = [
+  generationChanged,
+  resourceVersionChanged,
+  finalizersChanged,
+  deletionChanged,
+  labelsChanged("a"),
+  annotationsChanged("a"),
+  not(generationChanged),
+  not(labelsChanged("a")),
+];
+
+test("rule 40: a deletion that begins passes every predicate, also where it does not raise the generation", () => {
+  for (const predicate of predicates) {
+    expect(update(predicate, { generation: 1 }, { generation: 1, deletionTimestamp: time })).toBe(true);
+    expect(update(predicate, { generation: 1, uid: "0" }, { generation: 1 })).toBe(true);
+  }
+});
+
 test("what appears or goes always passes", () => {
-  const predicates = [
-    generationChanged,
-    resourceVersionChanged,
-    finalizersChanged,
-    deletionChanged,
-    labelsChanged("a"),
-    annotationsChanged("a"),
-    not(generationChanged),
-  ];
   for (const predicate of predicates) {
     expect(predicate({ type: "initial", object: object() })).toBe(true);
     expect(predicate({ type: "added", object: object() })).toBe(true);

@@ -1,5 +1,6 @@
 import { array, assert, asyncProperty, constantFrom, integer, oneof, record } from "fast-check";
 import { describe, expect, test } from "vitest";
+import { defaultBackoff } from "../../../src/runtime/backoff.ts";
 import { maxTimerMs } from "../../../src/runtime/clock.ts";
 import { priorities, WorkQueue, type Next, type Turn } from "../../../src/runtime/loop/queue.ts";
 import { settle, VirtualClock } from "../../support/virtual-clock.ts";
@@ -38,6 +39,16 @@ describe("deduplication", () => {
     const { queue, runAll } = setUp();
     for (let i = 0; i < 5; i++) queue.add("a");
     expect(await runAll()).toEqual(["a"]);
+  });
+
+  test("rule 2: added again, a key takes the highest priority and the earliest time: now beats a wait", async () => {
+    const { queue, take, runAll } = setUp();
+    queue.add("a");
+    await take();
+    queue.add("a", low);
+    queue.add("b", low);
+    queue.done("a", { type: "after", afterMs: 60_000 });
+    expect(await runAll()).toEqual(["a", "b"]);
   });
 
   test("rule 1: an add during the run makes one more run after it, and none beside it", async () => {
@@ -82,6 +93,16 @@ describe("order", () => {
     queue.add("c");
     queue.add("d", low);
     expect(await runAll()).toEqual(["c", "d", "a", "b"]);
+  });
+
+  test("a retry keeps the priority of what it retries", async () => {
+    const { clock, queue, take, runAll } = setUp();
+    queue.add("a", low);
+    await take();
+    queue.done("a", { type: "backoff" });
+    await clock.advance(1_000);
+    queue.add("b");
+    expect(await runAll()).toEqual(["b", "a"]);
   });
 
   test("keys that fall due come in the order of their times", async () => {
@@ -192,6 +213,26 @@ describe("failures", () => {
     expect((await take()).failures).toBe(2);
   });
 
+  test("rule 9: keys that failed together are not tried again together", async () => {
+    const clock = new VirtualClock();
+    const drawn = [0, 0.5, 0.999];
+    const queue = new WorkQueue({ clock, backoff: defaultBackoff, random: () => drawn.shift() ?? 0.5 });
+    for (const key of ["a", "b", "c"]) queue.add(key);
+    for (const key of ["a", "b", "c"]) {
+      await queue.take();
+      queue.done(key, { type: "backoff" });
+    }
+    const retries: (readonly [string | undefined, number])[] = [];
+    for (let i = 0; i < 3; i++)
+      void queue.take().then((turn) => retries.push([turn?.key, Math.round(clock.now())] as const));
+    await clock.advance(2_000);
+    expect(retries).toEqual([
+      ["a", 800],
+      ["b", 1_000],
+      ["c", 1_200],
+    ]);
+  });
+
   test("who asks for a longer wait gets it, and a shorter one does not shorten the backoff", async () => {
     const { clock, queue, runAll } = setUp();
     queue.add("a");
@@ -227,9 +268,40 @@ describe("failures", () => {
     queue.add("a");
     expect((await take()).failures).toBe(0);
   });
+
+  test("rule 13: nor does a run count that began before forget and ends after it", async () => {
+    const { clock, queue, take, runAll } = setUp();
+    queue.add("a");
+    await take();
+    queue.forget("a");
+    queue.done("a", { type: "backoff" });
+    expect(queue.size).toBe(0);
+    queue.add("a");
+    await take();
+    queue.forget("a");
+    queue.add("a");
+    queue.done("a", { type: "after", afterMs: 5 });
+    expect((await take()).failures).toBe(0);
+    queue.done("a", { type: "idle" });
+    await clock.advance(10);
+    expect(await runAll()).toEqual([]);
+  });
 });
 
 describe("closing", () => {
+  test("whoever waits for a turn goes home, and what was added again during its run is dropped", async () => {
+    const { queue, take } = setUp();
+    queue.add("a");
+    await take();
+    queue.add("a");
+    const waiting = queue.take();
+    const closing = queue.close();
+    expect(await waiting).toBeUndefined();
+    queue.done("a", { type: "idle" });
+    await closing;
+    expect(queue.size).toBe(0);
+  });
+
   test("nothing starts any more, takers go home, and it resolves when the last run has ended", async () => {
     const { clock, queue, take } = setUp();
     queue.add("a");
@@ -342,7 +414,7 @@ describe("against a simple model", () => {
         const finish = (key: string, next: Next): void => {
           running.splice(running.indexOf(key), 1);
           queue.done(key, next);
-          const priority = owed.get(key)?.priority ?? lastPriority.get(key) ?? 0;
+          const priority = lastPriority.get(key) ?? 0;
           const now = clock.now();
           const known = failures.get(key) ?? { count: 0, until: 0 };
           const fail = (delay: number): number => {
