@@ -17,7 +17,7 @@ export interface InformerOptions<T extends KubeObject> {
   /** Whose managedFields entries are kept. */
   readonly fieldManager?: string | undefined;
   readonly freeze?: boolean | undefined;
-  /** Told of every lost connection and of every throw of a handler; neither ends anything. */
+  /** Told of every lost connection, and of every throw of a handler or of `transform`; none of them ends anything. */
   readonly onError: (error: unknown, about: InformerError) => void;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -26,10 +26,17 @@ export interface InformerOptions<T extends KubeObject> {
 export type InformerError =
   /** The cache may be stale from now on; it is tried again after `retryInMs`. */
   | { readonly type: "disconnected"; readonly kind: Kind; readonly retryInMs: number }
-  | { readonly type: "handler"; readonly kind: Kind };
+  | { readonly type: "handler"; readonly kind: Kind }
+  /** The object is in the cache as it came. */
+  | { readonly type: "transform"; readonly kind: Kind };
 
-/** Called synchronously for each delta, so it must be quick: it queues keys. */
+/** Called synchronously for each delta, so it must be quick: it queues keys. Nothing waits for what it may answer. */
 export type DeltaHandler<T extends KubeObject> = (delta: Delta<T>) => void;
+
+interface Subscription<T extends KubeObject> {
+  readonly handler: DeltaHandler<T>;
+  ended: boolean;
+}
 
 export class Informer<T extends KubeObject> {
   readonly kind: Kind<T>;
@@ -38,7 +45,8 @@ export class Informer<T extends KubeObject> {
   readonly synced: Promise<void>;
   readonly #options: InformerOptions<T>;
   readonly #clock: Clock;
-  readonly #handlers = new Set<DeltaHandler<T>>();
+  /** Replaced, never changed: who comes while changes are told has seen their outcome already. */
+  #subscriptions: readonly Subscription<T>[] = [];
   readonly #sync = Promise.withResolvers<void>();
   readonly #unsynced: Set<string>;
   #lastHeardAt: Date | undefined;
@@ -53,7 +61,7 @@ export class Informer<T extends KubeObject> {
     this.#unsynced = new Set(namespaces.length === 0 ? [""] : namespaces);
     this.store = new Store({
       fieldManager,
-      transform,
+      transform: transform === undefined ? undefined : (object) => this.#transformed(object, transform),
       freeze,
       watches: ({ metadata }) =>
         (namespaces.length === 0 || namespaces.includes(metadata.namespace ?? "")) &&
@@ -78,11 +86,18 @@ export class Informer<T extends KubeObject> {
     return this.#lastEventAt;
   }
 
-  /** Told of all objects (as "initial"), then of every change; also when added late. Answers how to end it. */
-  subscribe(handler: DeltaHandler<T>): () => void {
-    this.#handlers.add(handler);
-    for (const object of this.store.list()) this.#call(handler, { type: "initial", object });
-    return () => this.#handlers.delete(handler);
+  /**
+   * Told of all objects (as "initial"), also when added late, then of every change. Answers how to end it.
+   * @param options.replay false: only of changes from now on
+   */
+  subscribe(handler: DeltaHandler<T>, { replay = true }: { readonly replay?: boolean } = {}): () => void {
+    const subscription = { handler, ended: false };
+    this.#subscriptions = [...this.#subscriptions, subscription];
+    if (replay) for (const object of this.store.told()) this.#call(handler, { type: "initial", object });
+    return () => {
+      subscription.ended = true;
+      this.#subscriptions = this.#subscriptions.filter((other) => other !== subscription);
+    };
   }
 
   /** Resolves when `signal` has aborted and all connections are closed. Never rejects. To be called once. */
@@ -117,14 +132,32 @@ export class Informer<T extends KubeObject> {
   }
 
   #tell(deltas: readonly Delta<T>[]): void {
-    for (const delta of deltas) for (const handler of this.#handlers) this.#call(handler, delta);
+    const subscriptions = this.#subscriptions;
+    for (const delta of deltas) {
+      for (const { handler, ended } of subscriptions) if (!ended) this.#call(handler, delta);
+    }
   }
 
   #call(handler: DeltaHandler<T>, delta: Delta<T>): void {
     try {
-      handler(delta);
+      // An async function may stand here too; its rejection must not end the process.
+      const answer: unknown = handler(delta);
+      if (answer instanceof Promise) answer.catch((error: unknown) => this.#failed("handler", error));
     } catch (error) {
-      this.#options.onError(error, { type: "handler", kind: this.kind });
+      this.#failed("handler", error);
+    }
+  }
+
+  #failed(type: "handler" | "transform", error: unknown): void {
+    this.#options.onError(error, { type, kind: this.kind });
+  }
+
+  #transformed(object: T, transform: (object: T) => T): T {
+    try {
+      return transform(object);
+    } catch (error) {
+      this.#failed("transform", error);
+      return object;
     }
   }
 }

@@ -79,6 +79,11 @@ export class Store<T extends KubeObject> {
     return this.#visible.list(options);
   }
 
+  /** What the watch told, without our writes: where deltas go on from. */
+  told(): Iterable<Readonly<T>> {
+    return this.#told.values();
+  }
+
   /**
    * A whole list of what one watch covers (everything, or a namespace). What it lacks is deleted, with its last known state.
    * The list is the truth even where it is older than what was known: etcd may have been restored from a backup.

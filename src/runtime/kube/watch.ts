@@ -3,7 +3,7 @@
 import { type Backoff, backoffMs } from "../backoff.ts";
 import { type Clock, sleep, systemClock } from "../clock.ts";
 import type { KubeClient, WatchFrame } from "./client.ts";
-import { ApiError, errorOfStatus, isExpired, isFutureVersion } from "./errors.ts";
+import { ApiError, errorOfStatus, isExpired, isFutureVersion, isTooManyRequests } from "./errors.ts";
 import { type Key, keyOf, type Kind, type KubeObject, refTo, resourceName } from "./object.ts";
 import { listAll, type Snapshot } from "./snapshot.ts";
 import { type Watchdog, watchdog } from "./watchdog.ts";
@@ -58,12 +58,15 @@ export async function* watchCollection<T extends KubeObject>(
   /** The version up to which everything was told; undefined: the whole collection is needed. */
   let version: string | undefined;
   let failures = 0;
+  /** Where an ERROR frame came last. */
+  let erredAt: string | undefined;
 
   while (!signal.aborted) {
     let watchingSince: number | undefined;
     /** The collection while it is streamed. Nothing of it counts before it is whole. */
     let initial: Initial<T> | undefined;
     let dog: Watchdog | undefined;
+    let impassable = false;
     try {
       if (version === undefined && !streams) {
         const snapshot = await listAll(client, kind, { ...selection, signal }, pageSize);
@@ -86,7 +89,13 @@ export async function* watchCollection<T extends KubeObject>(
       for await (const frame of client.watch(kind, { ...selection, ...from, timeoutSeconds, signal: dog.signal })) {
         frames += 1;
         dog.hears();
-        if (frame.type === "ERROR") throw errorOfStatus(frame.object, { call: `WATCH ${resourceName(kind)}` });
+        if (frame.type === "ERROR") {
+          const error = errorOfStatus(frame.object, { call: `WATCH ${resourceName(kind)}` });
+          // Met twice at one place it is met there for ever: by a change that the server itself cannot read.
+          impassable = version !== undefined && version === erredAt && !isTooManyRequests(error);
+          erredAt = version;
+          throw error;
+        }
         if (initial !== undefined) {
           const snapshot = initial.take(frame);
           if (snapshot === undefined) continue;
@@ -117,7 +126,7 @@ export async function* watchCollection<T extends KubeObject>(
       }
       if (watchingSince !== undefined && clock.now() - watchingSince >= healthyMs) failures = 0;
       let retryInMs = backoffMs(failures, watchBackoff, random());
-      if (isExpired(error) || isFutureVersion(error)) {
+      if (isExpired(error) || isFutureVersion(error) || impassable) {
         // A token that expired between pages: reading them takes longer than the API server remembers.
         if (version === undefined && !streams) pageSize = 0;
         version = undefined;

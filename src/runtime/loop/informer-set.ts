@@ -8,8 +8,6 @@ import type { Log } from "../telemetry/log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { WatchOptions } from "./wakes.ts";
 
-type Handler = (delta: Delta<any>) => void;
-
 export interface InformerSetOptions {
   readonly client: KubeClient;
   readonly namespaces: readonly string[];
@@ -22,10 +20,7 @@ export interface InformerSetOptions {
 
 export class InformerSet implements Iterable<Informer<any>> {
   readonly #options: InformerSetOptions;
-  readonly #watches = new Map<
-    string,
-    { readonly informer: Informer<any>; readonly wanted: WatchOptions<any>; readonly handlers: Set<Handler> }
-  >();
+  readonly #watches = new Map<string, { readonly informer: Informer<any>; readonly wanted: WatchOptions<any> }>();
 
   constructor(options: InformerSetOptions) {
     this.#options = options;
@@ -55,32 +50,23 @@ export class InformerSet implements Iterable<Informer<any>> {
       freeze,
       clock,
       onError: (error, about) => {
-        if (about.type === "handler") log.error({ err: error, resource }, "a handler of the cache threw");
-        else
-          log.warn(
-            { err: error, resource, retryInMs: Math.round(about.retryInMs) },
-            "watch lost; the cache may be stale",
-          );
+        if (about.type === "disconnected") {
+          const retryInMs = Math.round(about.retryInMs);
+          log.warn({ err: error, resource, retryInMs }, "watch lost; the cache may be stale");
+        } else log.error({ err: error, resource }, `a ${about.type} of the cache threw`);
       },
-    });
-    const handlers = new Set<Handler>();
-    informer.subscribe((delta) => {
-      for (const handler of handlers) handler(delta);
     });
     metrics.watch(resource, () =>
       informer.lastHeardAt === undefined ? undefined : clock.date().getTime() - informer.lastHeardAt.getTime(),
     );
-    this.#watches.set(resource, { informer, wanted, handlers });
+    this.#watches.set(resource, { informer, wanted });
   }
 
   /** Calls back on every change from now on. */
   subscribe<T extends KubeObject>(kind: Kind<T>, handler: (delta: Delta<T>) => void): () => void {
-    const handlers = this.#watches.get(resourceName(kind))?.handlers;
-    if (handlers === undefined) throw new Error(`${resourceName(kind)} are not watched`);
-    // One function may subscribe twice, and each time must be ended by itself.
-    const own: Handler = (delta) => handler(delta);
-    handlers.add(own);
-    return () => handlers.delete(own);
+    const informer: Informer<T> | undefined = this.#watches.get(resourceName(kind))?.informer;
+    if (informer === undefined) throw new Error(`${resourceName(kind)} are not watched`);
+    return informer.subscribe(handler, { replay: false });
   }
 
   /** Resolves when `signal` has aborted and all connections are closed. */

@@ -120,6 +120,7 @@ describe("what is sent", () => {
 
     const [received] = server.received;
     expect(server.received).toHaveLength(1);
+    // Rule 57: clients are told apart by it.
     expect(received?.headers).toMatchObject({ accept: "application/json", "user-agent": "holdfast/test" });
     expect({
       method: received?.method,
@@ -173,7 +174,7 @@ describe("answers", () => {
     expect(failure).toMatchObject({ status: 404, reason: "NotFound" });
   });
 
-  test("a list's items say what they are, and a page where it goes on", async () => {
+  test("rule 36: a list's items say what they are, and a page where it goes on", async () => {
     const { apiVersion: _, kind: __, ...item } = configMap();
     await using server = await startStubServer((request, response) =>
       respondJson(response, 200, {
@@ -217,7 +218,7 @@ describe("answers", () => {
     { header: undefined, details: { retryAfterSeconds: 3 }, retryAfterMs: 3_000, because: "the Status says it too" },
     { header: "soon", details: {}, retryAfterMs: undefined, because: "it cannot be read" },
     { header: "Thu, 01 Jan 1970 00:00:00 GMT", details: {}, retryAfterMs: 0, because: "a date may have passed" },
-  ])("an overloaded server's wish to wait is told: $because", async ({ header, details, retryAfterMs }) => {
+  ])("rule 57: an overloaded server's wish to wait is told: $because", async ({ header, details, retryAfterMs }) => {
     await using server = await startStubServer((_, response) =>
       respondJson(
         response,
@@ -439,7 +440,7 @@ const frame = (version: string, data: Record<string, string> = {}): WatchFrame<C
 });
 
 describe("watch", () => {
-  test("asks for bookmarks, and for what the caller wants", async () => {
+  test("rule 22: asks for bookmarks, and for what the caller wants", async () => {
     await using server = await startStubServer((_, response) => response.end());
     using client = clientOf(server);
     await collect(

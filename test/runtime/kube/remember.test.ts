@@ -30,7 +30,7 @@ test.each<{ write: string; call: (client: KubeClient) => Promise<unknown> }>([
   { write: "apply", call: (client) => client.apply(ConfigMap, at(1), { fieldManager: "holdfast" }) },
   { write: "applyStatus", call: (client) => client.applyStatus(ConfigMap, at(1), { fieldManager: "holdfast" }) },
   { write: "patch", call: (client) => client.patch(ConfigMap, orders, []) },
-])("the answer to $write is in the cache before the caller has it", async ({ call }) => {
+])("rule 37: the answer to $write is in the cache before the caller has it", async ({ call }) => {
   const { client, store } = world(async () => at(101));
   const answer = await call(client);
   expect(store.get(orders)).toBe(answer);

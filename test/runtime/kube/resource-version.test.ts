@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compareVersions, isNewer } from "../../../src/runtime/kube/resource-version.ts";
 
-describe("compareVersions", () => {
+describe("compareVersions (rule 34)", () => {
   test.each([
     { one: "9", other: "10", sign: -1, because: "they are numbers, not text" },
     { one: "10", other: "10", sign: 0, because: "they are equal" },

@@ -196,7 +196,7 @@ const step: fc.Arbitrary<(world: World) => void> = fc.oneof(
   { weight: 1, arbitrary: fc.constant((world: World) => world.finishList()) },
 );
 
-test("however writes, answers, watch events, bookmarks and relists interleave: reads never go back, and the end is the server's state", () => {
+test("rules 37, 38, 39: however writes, answers, watch events, bookmarks and relists interleave: reads never go back, and the end is the server's state", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const world = new World();

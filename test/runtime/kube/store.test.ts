@@ -27,7 +27,7 @@ function syncedStore(...items: ConfigMap[]): Store<ConfigMap> {
 const orders = { namespace: "shop", name: "orders" };
 
 describe("deltas", () => {
-  test("the first list is initial, a later one tells only what differs", () => {
+  test("rule 26: the first list is initial, a later one tells only what differs, deletions with the last state known", () => {
     const store = new Store<ConfigMap>();
     expect(store.replace([at(5), at(6, { name: "shop" })], "10").map(({ type }) => type)).toEqual([
       "initial",
@@ -46,14 +46,14 @@ describe("deltas", () => {
     expect(store.change("MODIFIED", at(101))).toEqual([{ type: "updated", old: at(5), object: at(101) }]);
   });
 
-  test("a deletion carries the object as it was in the end", () => {
+  test("rule 27: a deletion carries the object as it was in the end", () => {
     const store = syncedStore(at(5));
     const last = at(101, { labels: { app: "orders" } });
     expect(store.change("DELETED", last)).toEqual([{ type: "deleted", object: last, finalStateUnknown: false }]);
     expect(store.get(orders)).toBeUndefined();
   });
 
-  test("a namesake with another uid is another object: the old one is deleted, the new one added", () => {
+  test("rule 13: a namesake with another uid is another object: the old one is deleted, the new one added", () => {
     const store = syncedStore(at(5));
     expect(store.replace([at(120, { uid: "uid-2" })], "130")).toEqual([
       { type: "deleted", object: at(5), finalStateUnknown: true },
@@ -71,7 +71,7 @@ describe("deltas", () => {
 });
 
 describe("own writes", () => {
-  test("are seen at once, and the watch's own copy takes over when it comes", () => {
+  test("rule 37: are seen at once, and the watch's own copy takes over when it comes", () => {
     const store = syncedStore(at(5));
     const answer = at(101);
     store.written(answer, "changed");
@@ -82,21 +82,21 @@ describe("own writes", () => {
     expect(store.get(orders)).toBe(told);
   });
 
-  test("are not undone by older events that are still on their way", () => {
+  test("rule 38: are not undone by older events that are still on their way", () => {
     const store = syncedStore(at(5));
     store.written(at(103), "changed");
     store.change("MODIFIED", at(101));
     expect(store.get(orders)?.metadata.resourceVersion).toBe("103");
   });
 
-  test("do not hide what others wrote after them", () => {
+  test("rule 38: do not hide what others wrote after them", () => {
     const store = syncedStore(at(5));
     store.change("MODIFIED", at(104));
     store.written(at(103), "changed");
     expect(store.get(orders)?.metadata.resourceVersion).toBe("104");
   });
 
-  test("whose object was deleted before the answer came stay unseen", () => {
+  test("rule 38: whose object was deleted before the answer came stay unseen", () => {
     const store = syncedStore();
     store.change("ADDED", at(101));
     store.change("DELETED", at(102));
@@ -104,7 +104,7 @@ describe("own writes", () => {
     expect(store.get(orders)).toBeUndefined();
   });
 
-  test("go when a bookmark says that the watch has passed them without a word (created and deleted in a gap)", () => {
+  test("rule 38: go when a bookmark says that the watch has passed them without a word (created and deleted in a gap)", () => {
     const store = syncedStore();
     store.written(at(101), "created");
     store.bookmark("100");
@@ -113,7 +113,7 @@ describe("own writes", () => {
     expect(store.size).toBe(0);
   });
 
-  test("go with a newer list that lacks them, and stay with an older one", () => {
+  test("rule 38: go with a newer list that lacks them, and stay with an older one", () => {
     const store = syncedStore();
     store.written(at(105), "created");
     store.replace([], "104");
@@ -122,7 +122,7 @@ describe("own writes", () => {
     expect(store.size).toBe(0);
   });
 
-  test("are not remembered where versions cannot be ordered", () => {
+  test("rule 34: are not remembered where versions cannot be ordered", () => {
     const store = new Store<ConfigMap>();
     store.replace([at("abc")], "abc");
     store.written(at("abd"), "changed");
@@ -151,7 +151,7 @@ describe("own deletes", () => {
     expect(store.change("DELETED", at(102))).toHaveLength(1);
   });
 
-  test("show it again when the watch tells that it is still terminating", () => {
+  test("rule 38: show it again when the watch tells that it is still terminating", () => {
     const store = syncedStore(at(5));
     store.deleted(orders, "uid-1");
     store.change(
@@ -259,7 +259,7 @@ describe("echoes", () => {
       own: undefined,
       because: "it is not the version that was answered",
     },
-  ])("version $version is marked own: $own, because $because", ({ version, fields, own }) => {
+  ])("rule 39: version $version is marked own: $own, because $because", ({ version, fields, own }) => {
     expect(echo(version, ...fields)).toBe(own);
   });
 
@@ -280,7 +280,7 @@ describe("echoes", () => {
     expect(delta).not.toHaveProperty("own");
   });
 
-  test("nothing is own after a relist, since changes of others may have been missed", () => {
+  test("rule 39: nothing is own after a relist, since changes of others may have been missed", () => {
     const store = syncedStore();
     store.written(at(101), "created");
     expect(store.replace([at(101)], "101")).toEqual([{ type: "added", object: at(101) }]);
@@ -360,7 +360,9 @@ describe("memory", () => {
     for (const object of store.list()) expect(object).not.toHaveProperty("data");
   });
 
-  test("frozen objects show who changes them", () => {
+  // Cached objects are shared, and freezing or copying each costs more than all else a frame does. So the type says Readonly, and
+  // every test that runs controllers freezes: who changes an object there, throws.
+  test("rule 33: frozen objects show who changes them", () => {
     const store = new Store<ConfigMap>({ freeze: true });
     store.replace([at(1, { labels: { app: "orders" } })], "10");
     expect(() => Object.assign(store.get(orders)?.metadata.labels ?? {}, { app: "x" })).toThrow(TypeError);

@@ -99,7 +99,7 @@ function run(...script: Scripted[]) {
 const streamList = "watch sendInitialEvents=true resourceVersionMatch=NotOlderThan";
 
 describe("the first collection", () => {
-  test("is streamed, whole before anything of it is told, and its connection is the watch", async () => {
+  test("rule 24: is streamed, whole before anything of it is told, and its connection is the watch", async () => {
     const world = run({
       frames: [added("a", 5), added("b", 3), bookmark(7), initialEnd(9), added("c", 10)],
       ending: "hang",
@@ -116,7 +116,7 @@ describe("the first collection", () => {
     expect(world.told()).toEqual(["synced 9: b"]);
   });
 
-  test("is listed in pages where the server cannot stream, then watched from the list's version, not from an object's", async () => {
+  test("rules 19, 24: is listed in pages where the server cannot stream, then watched from the list's version, not from an object's", async () => {
     const world = run(
       refusesStreaming,
       { page: [object("a", 50)], version: 9, more: "token" },
@@ -145,7 +145,7 @@ describe("the first collection", () => {
     expect(world.told()).toEqual(["synced 9: "]);
   });
 
-  test("is read from the start when a page's token has expired, then without pages", async () => {
+  test("rule 28: is read from the start when a page's token has expired, then without pages", async () => {
     const world = run(
       refusesStreaming,
       { page: [object("a", 1)], version: 9, more: "token" },
@@ -156,6 +156,18 @@ describe("the first collection", () => {
     await world.clock.advance(0);
     expect(world.told()).toEqual(["retry in 0", "synced 12: b"]);
     expect(world.calls.slice(1, 4)).toEqual(["list limit=500", "list limit=500 continue=token", "list"]);
+  });
+
+  // Rule 23 is about watches that begin at "" or "0", where the first frames come in no order. None of ours does: the first ones
+  // ask for initial events, all others name the version that a list, a bookmark or a frame after those gave.
+  test("rule 23: the versions in a stream that breaks are no place to go on from: it is asked for again, whole", async () => {
+    const world = run(
+      { frames: [added("a", 50), bookmark(60), added("b", 3)], ending: failure(0, "NoAnswer") },
+      { frames: [added("b", 3), initialEnd(70)], ending: new Error("reset") },
+    );
+    await world.clock.advance(10_000);
+    expect(world.told()).toEqual(["retry in 800", "synced 70: b", "retry in 1600"]);
+    expect(world.calls).toEqual([streamList, streamList, "watch resourceVersion=70"]);
   });
 
   test.each([403, 404, 429, 500])("is tried again with backoff after %i, streamed still", async (status) => {
@@ -169,7 +181,7 @@ describe("the first collection", () => {
 describe("a watch", () => {
   const synced: Scripted = { frames: [initialEnd(9)], ending: new Error("reset") };
 
-  test("goes on from the newest version that was told, bookmarks included", async () => {
+  test("rule 22: goes on from the newest version that was told, bookmarks included", async () => {
     const world = run(
       { frames: [initialEnd(9), added("a", 10), bookmark(20)], ending: new Error("reset") },
       { frames: [added("b", 21)], ending: new Error("reset") },
@@ -177,6 +189,35 @@ describe("a watch", () => {
     await world.clock.advance(10_000);
     expect(world.told()).toEqual(["synced 9: ", "ADDED a", "bookmark 20", "retry in 800", "ADDED b", "retry in 1600"]);
     expect(world.calls).toEqual([streamList, "watch resourceVersion=20", "watch resourceVersion=21"]);
+  });
+
+  test("rule 27: goes on from the version of a deletion", async () => {
+    const gone: WatchFrame<ConfigMap> = { type: "DELETED", object: object("a", 12) };
+    const world = run({ frames: [added("a", 5), initialEnd(9), gone], ending: new Error("reset") });
+    await world.clock.advance(800);
+    expect(world.told()).toEqual(["synced 9: a", "DELETED a", "retry in 800"]);
+    expect(world.calls).toEqual([streamList, "watch resourceVersion=12"]);
+  });
+
+  // Rule 25 asks for the last version first, so that a cache never goes back in time. We ask for the most recent state instead
+  // (no resourceVersion): it cannot be older either, and "too large" cannot be the answer. Since Kubernetes 1.31 that is served
+  // from the API server's memory (https://github.com/kubernetes/enhancements/issues/2340).
+  test("rule 25: what has expired is read again as it is now, in a list too, not as some API server remembers it", async () => {
+    const world = run(
+      refusesStreaming,
+      { page: [object("a", 5)], version: 9 },
+      { frames: [expiredFrame], ending: "hang" },
+      { page: [object("b", 25)], version: 30 },
+    );
+    await world.clock.advance(0);
+    expect(world.told()).toEqual(["synced 9: a", "retry in 0", "synced 30: b"]);
+    expect(world.calls).toEqual([
+      streamList,
+      "list limit=500",
+      "watch resourceVersion=9",
+      "list limit=500",
+      "watch resourceVersion=30",
+    ]);
   });
 
   test.each([
@@ -187,7 +228,7 @@ describe("a watch", () => {
       form: "as a version of the future",
       step: failure(504, "Timeout", { details: { causes: [{ reason: "ResourceVersionTooLarge" }] } }),
     },
-  ])("whose version is too old or unknown, $form, reads the collection again", async ({ step }) => {
+  ])("rule 20: whose version is too old or unknown, $form, reads the collection again", async ({ step }) => {
     const world = run({ frames: [initialEnd(9)], ending: "hang" }, step, {
       frames: [added("b", 30), initialEnd(31)],
       ending: "hang",
@@ -198,19 +239,41 @@ describe("a watch", () => {
     expect(world.told()).toContain("synced 31: b");
   });
 
-  test("ends with any other ERROR frame, and nothing after it is read", async () => {
-    const error: WatchFrame<ConfigMap> = { type: "ERROR", object: { kind: "Status", code: 500, message: "etcd" } };
-    const world = run({ frames: [initialEnd(9), error, added("a", 10)], ending: "end" });
+  const errorFrame = (code: number): WatchFrame<ConfigMap> => ({
+    type: "ERROR",
+    object: { kind: "Status", code, message: "etcd" },
+  });
+
+  test("rule 21: ends with any other ERROR frame, and nothing after it is read", async () => {
+    const world = run({ frames: [initialEnd(9), errorFrame(500), added("a", 10)], ending: "end" });
     await world.clock.advance(800);
     expect(world.told()).toEqual(["synced 9: ", "retry in 800"]);
     expect(world.calls).toEqual([streamList, "watch resourceVersion=9"]);
+  });
+
+  test("that meets an ERROR twice at one place goes around it: the collection is read again", async () => {
+    const world = run(
+      { frames: [initialEnd(9), added("a", 10), errorFrame(500)], ending: "hang" },
+      { frames: [added("b", 11), errorFrame(500)], ending: "hang" },
+      { frames: [errorFrame(500)], ending: "hang" },
+      { frames: [initialEnd(40)], ending: "hang" },
+    );
+    await world.clock.advance(10_000);
+    expect(world.calls).toEqual([streamList, "watch resourceVersion=10", "watch resourceVersion=11", streamList]);
+  });
+
+  test("that is told twice in a frame to wait reads nothing again", async () => {
+    const overloaded: Scripted = { frames: [errorFrame(429)], ending: "hang" };
+    const world = run({ frames: [initialEnd(9)], ending: new Error("reset") }, overloaded, overloaded);
+    await world.clock.advance(10_000);
+    expect(world.calls).toEqual([streamList, ...Array<string>(3).fill("watch resourceVersion=9")]);
   });
 
   test.each([
     { what: "overload", error: failure(429, "TooManyRequests", { retryAfterMs: 7_000 }), retry: "retry in 7000" },
     { what: "a refused connection", error: failure(0, "NoAnswer"), retry: "retry in 1600" },
     { what: "a lost permission", error: failure(403, "Forbidden"), retry: "retry in 1600" },
-  ])("after $what goes on where it was, without reading all again", async ({ error, retry }) => {
+  ])("rule 29: after $what goes on where it was, without reading all again", async ({ error, retry }) => {
     const world = run(synced, error);
     await world.clock.advance(20_000);
     expect(world.told()).toEqual(["synced 9: ", "retry in 800", retry]);
@@ -231,7 +294,7 @@ describe("a watch", () => {
     expect(world.told().slice(1)).toEqual(["retry in 800", "retry in 1600", "retry in 800"]);
   });
 
-  test("that the server ends at once, without a frame, counts as failed: it is not asked without end", async () => {
+  test("rule 31: that the server ends at once, without a frame, counts as failed: it is not asked without end", async () => {
     const world = run(
       synced,
       { frames: [], ending: "end" },
@@ -242,7 +305,7 @@ describe("a watch", () => {
     expect(world.told().slice(1)).toEqual(["retry in 800", "retry in 1600", "retry in 3200", "retry in 6400"]);
   });
 
-  test("backs off to 30 s, and only a healthy stretch of two minutes forgives", async () => {
+  test("rule 31: backs off to 30 s, and only a healthy stretch of two minutes forgives", async () => {
     const failing = Array.from({ length: 7 }, () => failure(500));
     const world = run(synced, ...failing, { frames: [added("a", 10)], ending: "hang" }, failure(500));
     await world.clock.advance(130_000);
@@ -255,7 +318,26 @@ describe("a watch", () => {
 });
 
 describe("silence", () => {
-  test("of a connection that the server should have ended is ended by us", async () => {
+  test.each([
+    { drawn: 0, seconds: 300 },
+    { drawn: 0.5, seconds: 450 },
+    { drawn: 0.999, seconds: 599 },
+  ])("rule 30: the server is asked to end a watch after 5 to 10 min, at random: $seconds s", async (given) => {
+    const stop = new AbortController();
+    const asked: (number | undefined)[] = [];
+    const client: Pick<KubeClient, "list" | "watch"> = {
+      list: () => Promise.reject(new Error("it is streamed")),
+      // eslint-disable-next-line require-yield
+      async *watch(_, { timeoutSeconds }) {
+        asked.push(timeoutSeconds);
+        stop.abort();
+      },
+    };
+    for await (const _ of watchCollection(client, ConfigMap, { signal: stop.signal, random: () => given.drawn }));
+    expect(asked).toEqual([given.seconds]);
+  });
+
+  test("rule 30: of a connection that the server should have ended is ended by us", async () => {
     const world = run({ frames: [initialEnd(9)], ending: "hang" });
     // random() is 0.5, so the server is asked for 450 s; it has 15 s of grace.
     await world.clock.advance(464_000);

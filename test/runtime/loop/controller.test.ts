@@ -3,6 +3,7 @@ import type { KubeClient } from "../../../src/runtime/kube/client.ts";
 import { ApiError, RetryAfterError, TerminalError } from "../../../src/runtime/kube/errors.ts";
 import { ConfigMap, Node, Secret } from "../../../src/runtime/kube/kinds.ts";
 import { type KubeObject, ownerReference } from "../../../src/runtime/kube/object.ts";
+import type { Cache } from "../../../src/runtime/kube/store.ts";
 import {
   type ControllerOptions,
   type RunningController,
@@ -440,13 +441,13 @@ describe("errors", () => {
       what: "a cache that cannot be read",
       reconcile: content,
       sabotage: (world) => {
-        const { get, list } = world.cache;
+        const { cache } = world;
         let reads = 0;
-        const once = (...given: Parameters<typeof get>): unknown => {
+        const get: Cache["get"] = (kind, ref) => {
           if (reads++ === 0) throw new Error("bug");
-          return get(...given);
+          return cache.get(kind, ref);
         };
-        Object.assign(world, { cache: { ...world.cache, list, get: once } });
+        Object.assign(world, { cache: { ...cache, get } });
       },
     },
     {
