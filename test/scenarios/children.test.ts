@@ -141,7 +141,7 @@ describe("a pass", () => {
     expect(world.emitted.map(({ message }) => message)).toContain("Created StatefulSet orders-1");
   });
 
-  test("that finds everything as desired writes nothing", async () => {
+  test("rule 47: that finds everything as desired writes nothing", async () => {
     await pass({}, children);
     world.emitted.length = 0;
     const before = await Promise.all([
@@ -186,7 +186,7 @@ describe("a pass", () => {
     expect((await mustLive(ConfigMap, "orders")).data).toEqual({ text: "one", more: "theirs" });
   });
 
-  test("finds a child from which our label was taken, though the watch lost it, and puts it back", async () => {
+  test("rule 35: finds a child from which our label was taken, though the watch lost it, and puts it back", async () => {
     await pass({}, { maps });
     const name = Object.keys(managed)[0]!.replace("/", "~1");
     const ref = { namespace: world.namespace, name: "orders" };

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isConflict } from "../../src/runtime/kube/errors.ts";
 import { addFinalizer, finalize, removeFinalizer } from "../../src/runtime/reconcile/finalizer.ts";
-import { ReconcileWorld, Shop } from "../support/reconcile-world.ts";
+import { writeStatus } from "../../src/runtime/reconcile/status.ts";
+import { fieldManager, ReconcileWorld, Shop } from "../support/reconcile-world.ts";
 
 const ours = "holdfast.dev/cleanup";
 const theirs = "example.org/hold";
@@ -39,14 +40,14 @@ describe("adding", () => {
     expect(await finalizers()).toEqual([theirs, ours]);
   });
 
-  test("to a list that others have changed meanwhile is a conflict, and theirs stays", async () => {
+  test("rule 45: to a list that others have changed meanwhile is a conflict, and theirs stays", async () => {
     await setFinalizers([theirs]);
     const error: unknown = await addFinalizer(world.client, Shop, shop, ours).catch((error: unknown) => error);
     expect(isConflict(error)).toBe(true);
     expect(await finalizers()).toEqual([theirs]);
   });
 
-  test("to an object that is being deleted is refused, also when only the API server knows", async () => {
+  test("rule 44: to an object that is being deleted is refused, also when only the API server knows", async () => {
     await setFinalizers([theirs]);
     const seen = (await live())!;
     const terminating = await deleteShop();
@@ -55,7 +56,7 @@ describe("adding", () => {
     expect(await finalizers()).toEqual([theirs]);
   });
 
-  test("to a namesake of what was seen is a conflict", async () => {
+  test("rules 13, 45: to a namesake of what was seen is a conflict", async () => {
     await deleteShop();
     await world.owner();
     const error: unknown = await addFinalizer(world.client, Shop, shop, ours).catch((error: unknown) => error);
@@ -72,7 +73,7 @@ describe("removing", () => {
     }
   });
 
-  test("from an object that is gone, has it no more, or has a namesake, is success", async () => {
+  test("rule 45: from an object that is gone, has it no more, or has a namesake, is success", async () => {
     const held = await setFinalizers([ours]);
     await setFinalizers([]);
     await removeFinalizer(world.client, Shop, held, ours);
@@ -84,7 +85,7 @@ describe("removing", () => {
     expect(await finalizers()).toEqual([ours]);
   });
 
-  test("from a list that others have changed meanwhile is a conflict", async () => {
+  test("rule 45: from a list that others have changed meanwhile is a conflict", async () => {
     const held = await setFinalizers([ours]);
     await setFinalizers([theirs, ours]);
     const error: unknown = await removeFinalizer(world.client, Shop, held, ours).catch((error: unknown) => error);
@@ -95,7 +96,7 @@ describe("removing", () => {
 
 const never = (): Promise<"done"> => Promise.reject(new Error("cleanup of a living object"));
 
-test("a whole life: added first, present, kept while cleanup waits or fails, removed at the end", async () => {
+test("rule 44: a whole life: added first, present, kept while cleanup waits or fails, removed at the end", async () => {
   const step = async (cleanup: () => Promise<"done" | "waiting">): Promise<string> =>
     finalize(Shop, (await live())!, ours, cleanup, world.context);
 
@@ -107,4 +108,20 @@ test("a whole life: added first, present, kept while cleanup waits or fails, rem
   expect(await finalizers()).toEqual([ours]);
   expect(await step(() => Promise.resolve("done"))).toBe("removed");
   expect(await live()).toBeUndefined();
+});
+
+// Rule 46 (an apply of the main object must carry the finalizer) does not arise: the finalizer is patched, never applied, so it
+// belongs to no apply, and the owner itself is only applied to at /status.
+test("rule 46: an apply of the object without the finalizer, or of its status, does not remove it", async () => {
+  await finalize(Shop, shop, ours, never, world.context);
+  const intent: Shop = { apiVersion: "example.org/v1", kind: "Shop", metadata: ref(), spec: { goods: "tea" } };
+  for (let i = 0; i < 2; i++) {
+    await world.client.apply(Shop, { ...intent, spec: { goods: `tea ${i}` } }, { fieldManager });
+    await writeStatus(Shop, (await live())!, { phase: `${i}` }, fieldManager, world.context);
+  }
+  expect(await live()).toMatchObject({
+    metadata: { finalizers: [ours] },
+    spec: { goods: "tea 1" },
+    status: { phase: "1" },
+  });
 });

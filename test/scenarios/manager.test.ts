@@ -201,7 +201,7 @@ const holder = async (namespace: string): Promise<string | undefined> =>
   (await admin.get(Lease, { namespace, name: "manager-test" }))?.spec?.holderIdentity;
 
 describe("two managers and one lease", () => {
-  test("one works; the other is warm and ready, and takes over when the first stops", async () => {
+  test("rules 52, 54: one works; the other is warm and ready, and takes over when the first stops", async () => {
     const namespace = await createNamespace();
     const first = await start(namespace, `first-of-${namespace}`, { identity: "first" });
     await poll(() => holder(namespace)).toBe("first");
@@ -229,7 +229,7 @@ describe("two managers and one lease", () => {
     ]);
   });
 
-  test("a manager whose lease was taken stops at once and fails", async () => {
+  test("rule 51: a manager whose lease was taken stops at once and fails", async () => {
     const namespace = await createNamespace();
     const { ended } = await start(namespace, `user-of-${namespace}`, { identity: "first" });
     await poll(() => holder(namespace)).toBe("first");

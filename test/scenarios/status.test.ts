@@ -15,7 +15,7 @@ const ref = (): { namespace: string; name: string } => ({ namespace: world.names
 const write = (object: Readonly<Shop>, status: NonNullable<Shop["status"]>): ReturnType<typeof writeStatus<Shop>> =>
   writeStatus(Shop, object, status, fieldManager, world.context);
 
-test("a status is written whole, then only when it differs; what is no longer said goes", async () => {
+test("rule 48: a status is written whole, then only when it differs; what is no longer said goes", async () => {
   const first = await write(shop, { phase: "Creating", labels: { toString: "x" }, primary: undefined });
   expect(first.result).toBe("updated");
   expect(first.object.status).toEqual({ phase: "Creating", labels: { toString: "x" } });
@@ -44,4 +44,11 @@ test("a status for an object that has gone brings nothing back and touches no na
   expect((await write(shop, { phase: "Ready" })).result).toBe("gone");
   expect((await world.client.get(Shop, ref()))?.status).toBeUndefined();
   expect(object.metadata.uid).not.toBe(shop.metadata.uid);
+});
+
+test("rule 48: what is said of the spec with a status is not written", async () => {
+  await world.client.patch(Shop, ref(), [{ op: "add", path: "/spec", value: { goods: "tea" } }]);
+  const body = { apiVersion: "example.org/v1", kind: "Shop", metadata: ref(), spec: { goods: "ink" }, status: {} };
+  await world.client.applyStatus(Shop, body, { fieldManager });
+  expect((await world.client.get(Shop, ref()))?.spec).toEqual({ goods: "tea" });
 });

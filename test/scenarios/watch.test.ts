@@ -108,7 +108,7 @@ describe("writes", () => {
     expect(isAlreadyExists(exists)).toBe(true);
   });
 
-  test("the status is written apart from the spec", async () => {
+  test("rule 48: the status is written apart from the spec", async () => {
     const namespace = await createNamespace();
     const pod: Pod = {
       apiVersion: "v1",
@@ -173,7 +173,7 @@ async function createPod(pod: Pod): Promise<Pod> {
 }
 
 describe("reads", () => {
-  test("a collection of several pages is one snapshot", async () => {
+  test("rules 28, 36: a collection of several pages is one snapshot", async () => {
     const namespace = await createNamespace();
     await Promise.all(
       Array.from({ length: 7 }, (_, i) => client.create(ConfigMap, configMap(namespace, `orders-${i}`))),
@@ -185,7 +185,7 @@ describe("reads", () => {
     expect(whole.items).toEqual((await listAll(client, ConfigMap, { namespace, labels: "app=orders" }, 0)).items);
   });
 
-  test("a watch is told by a bookmark how far it is, though only others' objects change, and ends well in its time", async () => {
+  test("rule 22: a watch is told by a bookmark how far it is, though only others' objects change, and ends well in its time", async () => {
     const namespace = await createNamespace();
     const { resourceVersion } = await client.list(ConfigMap, { namespace });
     const ended = new AbortController();
@@ -220,7 +220,7 @@ describe("reads", () => {
 });
 
 describe("the cache", () => {
-  test("shows our writes at once, and never takes what others do for our own echo", async () => {
+  test("rules 37, 39: shows our writes at once, and never takes what others do for our own echo", async () => {
     const namespace = await createNamespace();
     await using world = await follow(namespace);
     const { informer, writer, deltas } = world;
@@ -249,7 +249,7 @@ describe("the cache", () => {
     await until(() => deltas.at(-1)?.type === "deleted");
   });
 
-  test("shows what we deleted as terminating while a finalizer holds it, and gone when we let it go", async () => {
+  test("rule 38: shows what we deleted as terminating while a finalizer holds it, and gone when we let it go", async () => {
     const namespace = await createNamespace();
     await using world = await follow(namespace);
     const { informer, writer, deltas } = world;
@@ -292,7 +292,7 @@ describe("the cache", () => {
   });
 });
 
-test("a version that is too old to watch from is told as expired", async () => {
+test("rule 20: a version that is too old to watch from is told as expired", async () => {
   await controlPlane.restartApiServer();
   const watching = (async () => {
     for await (const frame of client.watch(ConfigMap, { resourceVersion: "1", timeoutSeconds: 5 })) {
@@ -302,7 +302,7 @@ test("a version that is too old to watch from is told as expired", async () => {
   expect(isExpired(await watching.catch((error: unknown) => error))).toBe(true);
 });
 
-test("Events are accepted by the API server, a repeated one as a series", async () => {
+test("rule 56: Events are accepted by the API server, a repeated one as a series", async () => {
   const namespace = await createNamespace();
   const regarding = await client.create(ConfigMap, configMap(namespace, "orders"));
   const log = createLog({ level: "silent", name: "test" });

@@ -67,7 +67,7 @@ describe("an event", () => {
     ]);
   });
 
-  test("about a cluster-scoped object lives in the namespace default", async () => {
+  test("rule 56: about a cluster-scoped object lives in the namespace default", async () => {
     const { recorder, events } = start();
     recorder.emit({ apiVersion: "v1", kind: "Node", metadata: { name: "Node:1." } }, note());
     await recorder.flush();
@@ -77,7 +77,7 @@ describe("an event", () => {
     });
   });
 
-  test("is cut to what the API takes, at a character", async () => {
+  test("rule 56: is cut to what the API takes, at a character", async () => {
     const { recorder, events } = start();
     recorder.emit(orders, { type: "Warning", reason: "R".repeat(200), message: "🐘".repeat(300) });
     await recorder.flush();
@@ -88,7 +88,7 @@ describe("an event", () => {
 });
 
 describe("what repeats", () => {
-  test("becomes one Event with a series, whose count is right however many were written", async () => {
+  test("rule 56: becomes one Event with a series, whose count is right however many were written", async () => {
     const { recorder, events, clock } = start();
     recorder.emit(orders, note());
     await recorder.flush();
@@ -152,7 +152,7 @@ describe("a flood", () => {
     expect(events()).toHaveLength(26);
   });
 
-  test("while the API server is away is dropped beyond a thousand, without a throw or a wait", async () => {
+  test("rule 56: while the API server is away is dropped beyond a thousand, without a throw or a wait", async () => {
     let away = true;
     const { recorder, events, clock } = start(() =>
       away ? new ApiError("away", { status: 0, reason: "NoAnswer" }) : undefined,

@@ -397,7 +397,7 @@ describe("errors", () => {
     {
       error: new ApiError("slow down", { status: 429, reason: "TooManyRequests", retryAfterMs: 7_000 }),
       retriedAfterMs: 7_000,
-      because: "the server asked for it",
+      because: "the server asked for it (rule 57)",
     },
     { error: new RetryAfterError("booting", 12_000), retriedAfterMs: 12_000, because: "the failure says itself when" },
     { error: refused, retriedAfterMs: undefined, because: "422 would be refused again" },
@@ -494,6 +494,19 @@ describe("errors", () => {
     expect(passes).toHaveLength(3);
     expect(await world.metric("controller_runtime_reconcile_total", { result: "error" })).toBe(1);
     expect(await world.metric("controller_runtime_reconcile_total", { result: "requeue_after" })).toBe(2);
+  });
+
+  test("rule 58: no series bears the name of an object: there are as many as before there was one", async () => {
+    const { world } = start(failing(unreachable, new TerminalError("InvalidSpec", "no")));
+    const series = async (): Promise<string[]> =>
+      (await world.registry.registry.metrics())
+        .split("\n")
+        .filter((line) => !line.startsWith("#"))
+        .map((line) => line.slice(0, line.lastIndexOf(" ")));
+    const before = await series();
+    for (const name of ["a-shop", "b-shop", "c-shop"]) world.put(ConfigMap, configMap(name));
+    await world.clock.advance(10_000);
+    expect(await series()).toEqual(before);
   });
 
   test("rule 11: an object that goes while its key waits to be tried again leaves nothing behind", async () => {

@@ -50,7 +50,7 @@ describe("taking and keeping", () => {
     expect(store.writes.at(-1)?.spec).toMatchObject({ leaseDurationSeconds: 15, leaseTransitions: 0 });
   });
 
-  test("a released lease is taken at the next try, and the transition is counted", async () => {
+  test("rule 52: a released lease is taken at the next try, and the transition is counted", async () => {
     const { clock, candidate, store } = setUp();
     const a = candidate("a");
     await clock.advance(10);
@@ -104,6 +104,17 @@ describe("taking and keeping", () => {
     await expect(lead({ ...ref, identity: "a", renewDeadlineMs: 15_000 }, world, signal)).rejects.toThrow(RangeError);
     await expect(lead({ ...ref, identity: "a", retryPeriodMs: 9_000 }, world, signal)).rejects.toThrow(RangeError);
   });
+
+  test("rule 50: a request that hangs is given up after half the deadline, in time for another try", async () => {
+    const { clock, candidate } = setUp();
+    let hanging = 0;
+    const a = candidate("a", () => (hanging-- > 0 ? { thereMs: 1e9, backMs: 0 } : prompt));
+    await clock.advance(10);
+    hanging = 1;
+    await clock.advance(60_000);
+    expect(hanging).toBeLessThan(0);
+    expect(holds(a.leadership)).toBe(true);
+  });
 });
 
 describe("losing", () => {
@@ -122,7 +133,7 @@ describe("losing", () => {
     expect(holds(b.leadership)).toBe(true);
   });
 
-  test("the deadline counts from when the renewal was sent, not from when it was answered", async () => {
+  test("rule 53: the deadline counts from when the renewal was sent, not from when it was answered", async () => {
     const { clock, candidate } = setUp();
     let trip = prompt;
     const a = candidate("a", () => trip);

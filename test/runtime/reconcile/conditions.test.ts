@@ -33,7 +33,7 @@ describe("setCondition", () => {
     expect(setCondition(undefined, ready, noon)).toEqual([{ ...ready, lastTransitionTime: "2026-02-10T12:00:00Z" }]);
   });
 
-  test("moves the time only when the status changes", () => {
+  test("rule 48: moves the time only when the status changes", () => {
     fc.assert(
       fc.property(history, newCondition, instant, (past, next, now) => {
         const before = play(past);

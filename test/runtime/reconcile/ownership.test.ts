@@ -38,7 +38,7 @@ describe("stamp", () => {
     });
   });
 
-  test("refuses an owner in another namespace: the garbage collector would delete the child", () => {
+  test("rule 43: refuses an owner in another namespace: the garbage collector would delete the child", () => {
     const elsewhere = { ...plain, metadata: { name: "orders", namespace: "other" } };
     expect(() => stamp(elsewhere, ConfigMap, owner, "controller", marks)).toThrow("outside of its namespace");
   });
