@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, test } from "vitest";
 import type { KubeClient, WatchFrame } from "../../../src/runtime/kube/client.ts";
 import { sleep } from "../../../src/runtime/clock.ts";
@@ -315,6 +316,19 @@ describe("a watch", () => {
     await world.clock.advance(480_000);
     expect(retries().slice(8)).toEqual(["retry in 800", "retry in 1600"]);
   });
+});
+
+test("a hundred broken connections leave nothing behind: no timer, nobody who waits for the end", async () => {
+  const broken: Scripted = { frames: [bookmark(10)], ending: new Error("reset") };
+  const world = run({ frames: [initialEnd(9)], ending: "hang" }, ...Array.from({ length: 100 }, () => broken));
+  await settle();
+  const before = getEventListeners(world.stop.signal, "abort").length;
+  await world.clock.advance(5_000_000);
+  expect(world.calls.length).toBeGreaterThan(100);
+  expect(getEventListeners(world.stop.signal, "abort")).toHaveLength(before);
+  world.stop.abort();
+  await world.ended;
+  expect(world.clock.pending).toBe(0);
 });
 
 describe("silence", () => {

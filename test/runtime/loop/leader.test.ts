@@ -79,6 +79,32 @@ describe("taking and keeping", () => {
     expect(holds(a.leadership)).toBe(true);
   });
 
+  test("rule 49: a lease is left alone for as long as its holder asks for, not as long as we would", async () => {
+    const { clock, candidate, store } = setUp();
+    const metadata = { ...ref };
+    const spec = { holderIdentity: "gone", leaseDurationSeconds: 60 };
+    store.create({ apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata, spec } as never);
+    const a = candidate("a");
+    await clock.advance(59_000);
+    expect(a.leadership).toBeUndefined();
+    await clock.advance(4_000);
+    expect(holds(a.leadership)).toBe(true);
+  });
+
+  test("a renewal is one write and no read", async () => {
+    const { clock, candidate, store } = setUp();
+    let requests = 0;
+    candidate("a", () => {
+      requests += 1;
+      return prompt;
+    });
+    await clock.advance(10);
+    const before = requests - store.writes.length;
+    await clock.advance(60_000);
+    expect(store.writes.length).toBeGreaterThan(25);
+    expect(requests - store.writes.length).toBe(before);
+  });
+
   test("a candidate whose signal aborts gives up, and leaves no timer", async () => {
     const { clock, candidate } = setUp();
     const a = candidate("a");
