@@ -1,8 +1,9 @@
-// The connection that a kubeconfig describes, with its exec plugins, OIDC and proxies. The one file that loads
-// @kubernetes/client-node, and only when it is called: it costs a third of a second and 80 MB.
+// The connection that a kubeconfig describes. One that is plain is read here; for exec plugins, OIDC, proxies and lists of files
+// this file, and no other, loads @kubernetes/client-node: that costs a third of a second and 80 MB.
 import type { RequestOptions } from "node:https";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Access, Connection } from "./connection.ts";
+import { readPlainKubeconfig } from "./plain-kubeconfig.ts";
 
 export interface KubeconfigOptions {
   /** Default: what KUBECONFIG names, else ~/.kube/config. */
@@ -14,27 +15,25 @@ export interface KubeconfigOptions {
   readonly clock?: Clock;
 }
 
+/** What a kubeconfig, or the whole of several, says of one context. */
+interface Described {
+  readonly server: string;
+  readonly namespace: string | undefined;
+  readonly access: () => Promise<Access>;
+}
+
 /** @throws Error when the file cannot be read or does not have the context. */
 export async function kubeconfigConnection(options: KubeconfigOptions = {}): Promise<Connection> {
-  const { KubeConfig } = await import("@kubernetes/client-node");
   const { rereadAfterMs = 10_000, clock = systemClock } = options;
-
-  const load = (): InstanceType<typeof KubeConfig> => {
-    const config = new KubeConfig();
-    if (options.path === undefined) config.loadFromDefault();
-    else config.loadFromFile(options.path);
-    if (options.context !== undefined) config.setCurrentContext(options.context);
-    return config;
-  };
-
-  let config = load();
-  const server = config.getCurrentCluster()?.server;
-  if (server === undefined) throw new Error(`kubeconfig: the context "${config.getCurrentContext()}" has no cluster`);
+  let described = await describe(options);
+  const { server, namespace = "default" } = described;
 
   let access: Access | undefined;
   let readAt = 0;
-  const look = async (): Promise<Access> => {
-    access = await accessOf(config, server);
+  const look = async (again: boolean): Promise<Access> => {
+    // A fresh one forgets the credentials that its exec and OIDC helpers hold.
+    if (again) described = await describe(options);
+    access = await described.access();
     readAt = clock.now();
     return access;
   };
@@ -42,14 +41,31 @@ export async function kubeconfigConnection(options: KubeconfigOptions = {}): Pro
 
   return {
     server,
-    namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? "default",
+    namespace,
     async access({ refresh = false } = {}) {
       if (!refresh && access !== undefined && clock.now() - readAt < rereadAfterMs) return access;
-      // A fresh KubeConfig forgets the credentials that its exec and OIDC helpers hold.
-      if (refresh && looking === undefined) config = load();
-      looking ??= look().finally(() => (looking = undefined));
+      looking ??= look(refresh).finally(() => (looking = undefined));
       return looking;
     },
+  };
+}
+
+async function describe({ path, context }: KubeconfigOptions): Promise<Described> {
+  const plain = path === undefined ? undefined : await readPlainKubeconfig(path, context);
+  if (plain !== undefined) return plain;
+
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const config = new KubeConfig();
+  if (path === undefined) config.loadFromDefault();
+  else config.loadFromFile(path);
+  if (context !== undefined) config.setCurrentContext(context);
+  const current = config.getCurrentContext();
+  const server = config.getCurrentCluster()?.server;
+  if (server === undefined) throw new Error(`kubeconfig: the context "${current}" has no cluster`);
+  return {
+    server,
+    namespace: config.getContextObject(current)?.namespace,
+    access: () => accessOf(config, server),
   };
 }
 

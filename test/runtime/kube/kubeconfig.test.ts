@@ -48,7 +48,45 @@ test("certificates, a token and the server's name become what a request needs", 
   const access = await (await kubeconfigConnection({ path })).access();
   expect(access.headers).toEqual({ Authorization: "Bearer t", "Impersonate-User": "jane" });
   expect([access.ca, access.cert, access.key].map(text)).toEqual(["CA", "CERT", "KEY"]);
-  expect(access).toMatchObject({ servername: "kubernetes", rejectUnauthorized: undefined, agent: undefined });
+  expect(access).toMatchObject({ servername: "kubernetes", rejectUnauthorized: undefined });
+  expect(access.agent).toBeUndefined();
+});
+
+test("files that it names stand beside it, and are read again after a while", async () => {
+  const clock = new VirtualClock();
+  for (const name of ["ca", "cert", "key", "token"]) await writeFile(join(directory, name), `${name}\n`);
+  const user = { "client-certificate": "cert", "client-key": join(directory, "key"), tokenFile: "token", token: "old" };
+  const cluster = { "certificate-authority-data": undefined, "certificate-authority": "ca" };
+  const connection = await kubeconfigConnection({ path: await kubeconfig(user, cluster), clock });
+  const access = await connection.access();
+  expect(access.headers).toEqual({ Authorization: "Bearer token" });
+  expect([access.ca, access.cert, access.key].map(text)).toEqual(["ca\n", "cert\n", "key\n"]);
+
+  await writeFile(join(directory, "token"), "next");
+  expect(await connection.access()).toBe(access);
+  clock.stall(10_000);
+  expect((await connection.access()).headers).toEqual({ Authorization: "Bearer next" });
+});
+
+test("a name and a password, in YAML with what other programs note beside", async () => {
+  const path = join(directory, "config");
+  const yaml = [
+    "apiVersion: v1",
+    "kind: Config",
+    "clusters:",
+    '- {name: c, cluster: {server: "https://api:6443", extensions: [{name: info, extension: {version: v1}}]}}',
+    "contexts:",
+    "- {name: here, context: {cluster: c, user: u, namespace: shop}}",
+    "current-context: here",
+    "preferences: {}",
+    "users:",
+    "- name: u",
+    "  user: {username: jane, password: doe}",
+  ];
+  await writeFile(path, yaml.join("\n"));
+  const connection = await kubeconfigConnection({ path });
+  expect(connection).toMatchObject({ server: "https://api:6443", namespace: "shop" });
+  expect((await connection.access()).headers).toEqual({ Authorization: `Basic ${base64("jane:doe")}` });
 });
 
 test("plain HTTP needs nothing", async () => {
