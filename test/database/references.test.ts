@@ -107,6 +107,7 @@ function world({ cached = [], live = [] }: { cached?: Secret[]; live?: Secret[] 
   const cache: Cache = {
     get: ((_: unknown, ref: Ref) => find(cached, ref)) as Cache["get"],
     list: () => [],
+    covers: () => false,
   };
   const get = async (_: unknown, ref: Ref): Promise<Secret | undefined> => find([...cached, ...live], ref);
   return { cache, client: { get } as unknown as KubeClient };

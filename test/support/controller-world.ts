@@ -38,6 +38,7 @@ export class TestWorld implements ControllerWorld {
       const prefix = placeOf(kind, "");
       return [...this.#objects].flatMap(([place, object]) => (place.startsWith(prefix) ? [object] : [])) as never;
     },
+    covers: () => true,
   };
 
   subscribe = <T extends KubeObject>(kind: Kind<T>, handler: (delta: Delta<T>) => void): (() => void) => {

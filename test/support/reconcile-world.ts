@@ -50,6 +50,7 @@ export class ReconcileWorld implements AsyncDisposable {
     const cache: Cache = {
       get: (kind, ref) => this.#storeOf(kind).get(ref),
       list: (kind, options) => this.#storeOf(kind).list(options),
+      covers: () => false,
     };
     this.context = {
       client,

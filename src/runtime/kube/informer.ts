@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import type { KubeClient } from "./client.ts";
 import { type Kind, type KubeObject, type Ref, resourceName } from "./object.ts";
 import { labelMatcher } from "./selector.ts";
-import { type Cache, type CacheListOptions, type Delta, Store } from "./store.ts";
+import { type Cache, type Delta, Store } from "./store.ts";
 import { watchCollection } from "./watch.ts";
 
 export interface InformerOptions<T extends KubeObject> {
@@ -70,6 +70,13 @@ export class Informer<T extends KubeObject> {
     this.synced = this.#sync.promise;
     // Whoever awaits it sees the rejection; it is no crash where nobody does.
     this.synced.catch(() => undefined);
+  }
+
+  /** Whether an object of this name would be in the store, whatever it looks like. */
+  covers({ namespace }: Ref): boolean {
+    const { namespaces = [], labels, fields } = this.#options;
+    const selects = [labels, fields].some((selector) => selector !== undefined && selector !== "");
+    return !selects && (namespaces.length === 0 || namespaces.includes(namespace ?? ""));
   }
 
   get isSynced(): boolean {
@@ -163,18 +170,19 @@ export class Informer<T extends KubeObject> {
 }
 
 /** One cache over the stores of several kinds. Asking for a kind that is not watched throws: it would always look empty. */
-export function cacheOf(informers: Iterable<Pick<Informer<any>, "kind" | "store">>): Cache {
-  const stores = new Map<string, Store<any>>();
-  for (const { kind, store } of informers) stores.set(resourceName(kind), store);
+export function cacheOf(informers: Iterable<Pick<Informer<any>, "kind" | "store" | "covers">>): Cache {
+  const byResource = new Map<string, Pick<Informer<any>, "store" | "covers">>();
+  for (const informer of informers) byResource.set(resourceName(informer.kind), informer);
 
-  const storeOf = <T extends KubeObject>(kind: Kind<T>): Store<T> => {
-    const store = stores.get(resourceName(kind));
-    if (store === undefined)
+  const informerOf = (kind: Kind): Pick<Informer<any>, "store" | "covers"> => {
+    const informer = byResource.get(resourceName(kind));
+    if (informer === undefined)
       throw new Error(`${resourceName(kind)} are not watched, so they cannot be read from the cache`);
-    return store;
+    return informer;
   };
   return {
-    get: <T extends KubeObject>(kind: Kind<T>, ref: Ref) => storeOf(kind).get(ref),
-    list: <T extends KubeObject>(kind: Kind<T>, options?: CacheListOptions) => storeOf(kind).list(options),
+    get: (kind, ref) => informerOf(kind).store.get(ref),
+    list: (kind, options) => informerOf(kind).store.list(options),
+    covers: (kind, ref) => informerOf(kind).covers(ref),
   };
 }

@@ -30,6 +30,8 @@ export type Delta<T extends KubeObject = KubeObject> =
 export interface Cache {
   get<T extends KubeObject>(kind: Kind<T>, ref: Ref): Readonly<T> | undefined;
   list<T extends KubeObject>(kind: Kind<T>, options?: CacheListOptions): readonly Readonly<T>[];
+  /** Whether every object of this place would be here: no selector leaves any out. What `get` lacks is then not there. */
+  covers(kind: Kind, ref: Ref): boolean;
 }
 
 export interface StoreOptions<T extends KubeObject> {

@@ -72,8 +72,8 @@ export interface Change<T extends KubeObject> {
 }
 
 /**
- * One object as desired, marked as ours, written only where it differs. What the cache does not hold is read once from the API
- * server before it is first written; another's object that appears between that read and the write is a conflict, not ours.
+ * One object as desired, marked as ours, written only where it differs. What the cache does not hold, and may leave out, is read
+ * once from the API server before it is first written; another's object that appears before the write is a conflict, not ours.
  * @throws TerminalError `NameTaken` when the name belongs to somebody else, `ImmutableField` when the change is refused for good.
  * @throws RetryAfterError while the object is being deleted, or is left alone because others keep changing it.
  * @throws ApiError whatever else the API server answers.
@@ -89,7 +89,8 @@ export async function apply<T extends KubeObject>(
   const { client, signal } = context;
   const intent = intentOf(stamp(desired, kind, owner, handling.ownership ?? "controller", config));
   const ref = refTo(intent);
-  const live: Readonly<T> | undefined = context.cache.get(kind, ref) ?? (await client.get(kind, ref, { signal }));
+  let live: Readonly<T> | undefined = context.cache.get(kind, ref);
+  if (live === undefined && !context.cache.covers(kind, ref)) live = await client.get(kind, ref, { signal });
   if (live === undefined) return create(intent, kind, owner, handling, config, context);
   requireOurs(live, kind, owner, config);
   if (handling.mode === "createOnce") return keepMarks(intent, live, kind, owner, config, context);

@@ -237,4 +237,16 @@ test("a cache reads each kind from its store, and refuses kinds that nobody watc
   expect(cache.list(ConfigMap, { namespace: "bar" })).toEqual([]);
   expect(() => cache.get(Pod, { namespace: "shop", name: "orders" })).toThrow("pods are not watched");
   expect(() => cache.list(Pod)).toThrow("pods are not watched");
+  expect(() => cache.covers(Pod, { namespace: "shop", name: "orders" })).toThrow("pods are not watched");
+});
+
+test.each([
+  { watched: {}, covered: true, because: "everything is watched" },
+  { watched: { namespaces: ["shop"] }, covered: true, because: "its namespace is watched" },
+  { watched: { namespaces: ["bar"] }, covered: false, because: "another namespace is watched" },
+  { watched: { labels: "app=shop" }, covered: false, because: "it may not bear the label" },
+  { watched: { fields: "metadata.name=orders" }, covered: false, because: "a field may leave it out" },
+])("what a cache lacks is surely not there: $covered, since $because", async ({ watched, covered }) => {
+  const { informer } = await start(watched);
+  expect(cacheOf([informer]).covers(ConfigMap, { namespace: "shop", name: "orders" })).toBe(covered);
 });
