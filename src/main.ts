@@ -11,13 +11,15 @@ import {
   createManager,
   inClusterConnection,
   kubeconfigConnection,
+  startTraceExport,
   type Connection,
   type Log,
 } from "./runtime/index.ts";
 import { readSettings, SettingsError, usage, type ClusterSettings, type Settings } from "./settings.ts";
 
 async function run(settings: Settings, log: Log): Promise<void> {
-  const { leaderElection, namespaces, port, concurrency, resyncEveryMs } = settings;
+  const { leaderElection, namespaces, port, concurrency, resyncEveryMs, tracing } = settings;
+  const traces = tracing === false ? undefined : await startTraceExport({ name: "holdfast", log, ...tracing });
   const manager = createManager({
     name: "holdfast",
     api: { connection: await connect(settings.cluster) },
@@ -26,6 +28,7 @@ async function run(settings: Settings, log: Log): Promise<void> {
     ...(leaderElection === false ? {} : { identity: leaderElection.identity }),
     leaderElection: leaderElection && { namespace: leaderElection.namespace, name: leaderElection.leaseName },
     telemetry: { probes: { port } },
+    tracer: traces?.tracer,
   });
   manager.controller(
     databaseController({
@@ -43,6 +46,7 @@ async function run(settings: Settings, log: Log): Promise<void> {
     }),
   );
   await manager.run(untilSignalled(log));
+  await traces?.close();
 }
 
 function connect(cluster: ClusterSettings): Promise<Connection> {

@@ -28,6 +28,8 @@ export interface Settings {
   /** Where /healthz, /readyz and /metrics are served; 0 takes any free port. */
   readonly port: number;
   readonly logLevel: string;
+  /** Which part of the reconciles is traced, where OpenTelemetry's variables ask for traces; false: none. */
+  readonly tracing: { readonly ratio: number } | false;
   /** PostgreSQL major version → image, before the catalogue's own. */
   readonly images: Readonly<Record<string, string>>;
   /** The ClusterRole that each Database's RoleBinding refers to; the operator may bind this one alone. */
@@ -127,6 +129,7 @@ export function readSettings(
     leaderElection,
     port: read("port", wholeNumber(0, 65_535), "a port, 0 to 65535"),
     logLevel: read("log-level", parseLogLevel, `one of ${logLevels.join(", ")}`),
+    tracing: tracingFrom(environment),
     images: read("image", parseImages, "like 17=registry.example/postgres:17, with commas between several"),
     instanceClusterRole: read("instance-cluster-role", parseName, "the name of a ClusterRole"),
     resyncEveryMs: read(
@@ -178,6 +181,35 @@ function clusterFrom(path: string, context: string, environment: Environment): C
   const asked = path !== "" || context !== "" || Boolean(environment["KUBECONFIG"]);
   if (host && !asked) return { type: "inCluster", host, port: port || "443" };
   return { type: "kubeconfig", path: path || undefined, context: context || undefined };
+}
+
+/**
+ * OpenTelemetry's own variables, as far as they decide what the operator does; where to, and with which headers, its SDK reads itself.
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+ */
+function tracingFrom(environment: Environment): Settings["tracing"] {
+  const read = (name: string): string => environment[name]?.trim().toLowerCase() ?? "";
+  const oneOf = (name: string, allowed: readonly string[], why: string): string => {
+    const value = read(name);
+    if (value === "" || allowed.includes(value)) return value;
+    throw new SettingsError(`${name} must be ${allowed.join(" or ")}, not "${value}": ${why}`);
+  };
+  if (read("OTEL_SDK_DISABLED") === "true") return false;
+  const exporter = oneOf("OTEL_TRACES_EXPORTER", ["otlp", "none"], "there is no other exporter here");
+  const asked =
+    exporter === "otlp" || read("OTEL_EXPORTER_OTLP_ENDPOINT") || read("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+  if (exporter === "none" || !asked) return false;
+  for (const name of ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]) {
+    oneOf(name, ["http/protobuf"], "traces are sent over HTTP, to port 4318 of most collectors");
+  }
+  const samplers = ["always_on", "always_off", "traceidratio"].flatMap((name) => [name, `parentbased_${name}`]);
+  const sampler = oneOf("OTEL_TRACES_SAMPLER", samplers, "reconciles have no parent, and no other sampler is here");
+  if (sampler.endsWith("always_off")) return { ratio: 0 };
+  if (!sampler.endsWith("traceidratio")) return { ratio: 1 };
+  const text = read("OTEL_TRACES_SAMPLER_ARG");
+  const ratio = text === "" ? 1 : Number(text);
+  if (ratio >= 0 && ratio <= 1) return { ratio };
+  throw new SettingsError(`OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1, not "${text}"`);
 }
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];

@@ -7,6 +7,8 @@ interface Import {
   /** A path under src, or a package's name. */
   readonly to: string;
   readonly typeOnly: boolean;
+  /** By `import()`. */
+  readonly dynamic: boolean;
 }
 
 interface Source {
@@ -26,7 +28,11 @@ function parse(file: string, text: string): Source {
     /(?:^|\n)\s*(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|import\(\s*"([^"]+)"\s*\)/g;
   const imports = [...withoutComments.matchAll(statement)].map(([, type, fixed, dynamic]) => {
     const to = fixed ?? dynamic ?? "";
-    return { to: to.startsWith(".") ? join(dirname(file), to) : to, typeOnly: type !== undefined };
+    return {
+      to: to.startsWith(".") ? join(dirname(file), to) : to,
+      typeOnly: type !== undefined,
+      dynamic: dynamic !== undefined,
+    };
   });
   return { code: withoutComments.replace(/"(?:[^"\\\n]|\\.)*"/g, '""'), imports };
 }
@@ -67,6 +73,13 @@ const behindOnePlace: Readonly<Record<string, string>> = {
   pg: "external/",
   pino: "runtime/telemetry/log.ts",
   "prom-client": "runtime/telemetry/metrics.ts",
+  "@opentelemetry/api": "runtime/telemetry/",
+  "@opentelemetry/sdk-trace": "runtime/telemetry/otlp.ts",
+};
+
+/** Loaded by an `import()` alone, since most processes need nothing of what it loads: the operator's bundle holds that, a package names it. */
+const onDemand: Readonly<Record<string, string>> = {
+  "runtime/telemetry/otlp.ts": "runtime/telemetry/trace-export.ts",
 };
 
 const pure = [
@@ -163,7 +176,8 @@ describe("imports", () => {
 
   test("point to files that exist and to packages that are installed in production", () => {
     const { dependencies } = JSON.parse(readFileSync(join(src, "../package.json"), "utf8")) as { dependencies: object };
-    const unknown = [...sources].flatMap(([file, { imports }]) =>
+    const always = [...sources].filter(([file]) => !(file in onDemand));
+    const unknown = always.flatMap(([file, { imports }]) =>
       imports
         .filter(({ to, typeOnly }) => !typeOnly && !to.startsWith("node:") && !existsSync(join(src, to)))
         .filter(({ to }) => !Object.keys(dependencies).some((name) => to === name || to.startsWith(`${name}/`)))
@@ -181,6 +195,13 @@ describe("packages", () => {
     expect(users).not.toEqual([]);
     expect(users.map(([user]) => user).filter((user) => !user.startsWith(place))).toEqual([]);
   });
+});
+
+test.each(Object.entries(onDemand))("%s is loaded by %s alone, and only when that asks for it", (file, place) => {
+  const users = [...sources].flatMap(([user, { imports }]) =>
+    imports.filter(({ to, typeOnly }) => to === file && !typeOnly).map(({ dynamic }) => ({ user, dynamic })),
+  );
+  expect(users).toEqual([{ user: place, dynamic: true }]);
 });
 
 describe("pure files", () => {

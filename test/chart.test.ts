@@ -45,7 +45,9 @@ const allow = (resource: string, ...verbs: string[]): string[] => verbs.map((ver
 /** What the operator that this chart starts makes of its flags. */
 function settingsOf(objects: readonly Rendered[]): Settings {
   const [container] = find(objects, "Deployment", "holdfast")["spec"].template.spec.containers;
-  const settings = readSettings(container.args, { KUBERNETES_SERVICE_HOST: "10.96.0.1" });
+  const variables = (container.env ?? []).map(({ name, value }: { name: string; value?: string }) => [name, value]);
+  const environment = { KUBERNETES_SERVICE_HOST: "10.96.0.1", ...Object.fromEntries(variables) };
+  const settings = readSettings(container.args, environment);
   if (settings === "help") throw new Error("the chart asks for help");
   return settings;
 }
@@ -194,6 +196,8 @@ describe("the Deployment", () => {
       "resyncInterval=90s",
       "replicas=2",
       "postgresImages.17=registry.example/pg:17",
+      "tracing.endpoint=http://collector:4318",
+      "tracing.ratio=0.25",
     );
     expect(settingsOf(objects)).toMatchObject({
       port: 9090,
@@ -202,8 +206,17 @@ describe("the Deployment", () => {
       resyncEveryMs: 90_000,
       images: { 17: "registry.example/pg:17" },
       cluster: { type: "inCluster" },
+      tracing: { ratio: 0.25 },
     });
     expect(find(objects, "Deployment", "holdfast")["spec"].replicas).toBe(2);
+  });
+
+  test("is given variables of its own, beside those that values make", async () => {
+    const objects = await render("nodeOptions=--trace-warnings", "extraEnv[0].name=A", "extraEnv[0].value=b");
+    expect(find(objects, "Deployment", "holdfast")["spec"].template.spec.containers[0].env).toEqual([
+      { name: "NODE_OPTIONS", value: "--trace-warnings" },
+      { name: "A", value: "b" },
+    ]);
   });
 
   test("changes no default of the operator by itself", async () => {

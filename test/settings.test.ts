@@ -3,7 +3,7 @@ import { readSettings, type Settings, SettingsError, usage } from "../src/settin
 
 const inPod = { KUBERNETES_SERVICE_HOST: "10.96.0.1", KUBERNETES_SERVICE_PORT: "443" };
 
-function settings(args: string[], environment: Record<string, string> = inPod): Settings {
+function settings(args: string[], environment: Record<string, string | undefined> = inPod): Settings {
   const read = readSettings(args, environment);
   if (read === "help") throw new Error("asked for help");
   return read;
@@ -21,6 +21,7 @@ describe("settings", () => {
       instanceClusterRole: "holdfast-instance",
       resyncEveryMs: 600_000,
       concurrency: 4,
+      tracing: false,
     });
   });
 
@@ -113,6 +114,45 @@ describe("settings", () => {
     expect(() => settings([], { HOLDFAST_PORT: "x" })).toThrow(
       '--port (or HOLDFAST_PORT) must be a port, 0 to 65535, not "x"',
     );
+  });
+
+  describe("traces are asked for by OpenTelemetry's own variables", () => {
+    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318" };
+
+    test.each([
+      { given: {}, is: false, because: "nobody asked" },
+      { given: endpoint, is: { ratio: 1 }, because: "who names a collector wants to see something there" },
+      {
+        given: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://collector:4318/v1/traces" },
+        is: { ratio: 1 },
+        because: "or one for traces alone",
+      },
+      { given: { OTEL_TRACES_EXPORTER: "otlp" }, is: { ratio: 1 }, because: "the SDK knows a default address" },
+      { given: { ...endpoint, OTEL_TRACES_EXPORTER: "none" }, is: false, because: "the address may be for metrics" },
+      { given: { ...endpoint, OTEL_SDK_DISABLED: "TRUE" }, is: false, because: "the switch for all of it" },
+      {
+        given: { ...endpoint, OTEL_TRACES_SAMPLER: "parentbased_traceidratio", OTEL_TRACES_SAMPLER_ARG: "0.25" },
+        is: { ratio: 0.25 },
+        because: "a reconcile has no parent",
+      },
+      { given: { ...endpoint, OTEL_TRACES_SAMPLER: "always_off" }, is: { ratio: 0 }, because: "as said" },
+    ])("$given: $because", ({ given, is }) => {
+      expect(settings([], { ...inPod, ...given }).tracing).toEqual(is);
+    });
+
+    test.each([
+      { given: { OTEL_TRACES_EXPORTER: "zipkin" }, says: "OTEL_TRACES_EXPORTER", because: "it is not there" },
+      { given: { ...endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }, says: "4318", because: "the usual mistake" },
+      { given: { ...endpoint, OTEL_TRACES_SAMPLER: "jaeger_remote" }, says: "OTEL_TRACES_SAMPLER", because: "unknown" },
+      {
+        given: { ...endpoint, OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "25%" },
+        says: "OTEL_TRACES_SAMPLER_ARG",
+        because: "a part of 1",
+      },
+    ])("$given is refused by name: $because", ({ given, says }) => {
+      expect(() => settings([], { ...inPod, ...given })).toThrow(SettingsError);
+      expect(() => settings([], { ...inPod, ...given })).toThrow(says);
+    });
   });
 
   test("help is an answer, not a failure, and names every flag and its default", () => {

@@ -105,4 +105,6 @@ export type { Owned, Watched, Watches, WatchOptions } from "./loop/wakes.ts";
 // telemetry
 export { createLog, type Log } from "./telemetry/log.ts";
 export { createMetrics, type Metrics, type Sample } from "./telemetry/metrics.ts";
+export { startTraceExport, type TraceExport, type TraceExportOptions } from "./telemetry/trace-export.ts";
+export type { Tracer } from "./telemetry/trace.ts";
 export { startTelemetryServer, type Check, type ListenOptions, type TelemetryServer } from "./telemetry/server.ts";

@@ -7,6 +7,7 @@ import { keyOf, refOf, refTo, type Kind, type KubeObject, type Ref } from "../ku
 import type { Cache, Delta } from "../kube/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { ControllerMetrics, Metrics } from "../telemetry/metrics.ts";
+import type { Tracing } from "../telemetry/trace.ts";
 import { OwnWrites } from "./own-writes.ts";
 import { createPasses, type PassOptions } from "./pass.ts";
 import { priorities, WorkQueue, type Next, type QueueState, type Turn } from "./queue.ts";
@@ -19,8 +20,6 @@ export interface Source {
 }
 
 export interface ControllerOptions<T extends KubeObject, V> extends Watches<T>, PassOptions<T, V> {
-  /** Metric label and log field. */
-  readonly name: string;
   readonly sources?: readonly Source[];
   /** How many keys may run at once. Default 1. */
   readonly concurrency?: number;
@@ -43,6 +42,8 @@ export interface ControllerWorld {
   readonly events: EventRecorder;
   readonly log: Log;
   readonly metrics: ControllerMetrics;
+  /** Absent: no spans. */
+  readonly tracing?: Tracing | undefined;
   readonly clock: Clock;
   /** Calls back on every change of the cache from now on, in order. Answers how to stop that. */
   readonly subscribe: <T extends KubeObject>(kind: Kind<T>, handler: (delta: Delta<T>) => void) => () => void;

@@ -12,6 +12,7 @@ import { rememberingClient } from "../kube/remember.ts";
 import type { Log } from "../telemetry/log.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { startTelemetryServer, type ListenOptions, type TelemetryServer } from "../telemetry/server.ts";
+import { createTracing, type Tracer } from "../telemetry/trace.ts";
 import { BoundClient } from "./bound-client.ts";
 import { startController, type ControllerOptions, type ControllerWorld, type RunningController } from "./controller.ts";
 import { InformerSet } from "./informer-set.ts";
@@ -36,6 +37,8 @@ export interface ManagerOptions {
   readonly fieldManager?: string;
   /** Default: new ones, of this process too. */
   readonly metrics?: Metrics;
+  /** Makes a span of each pass and of each call in it. Absent: none. */
+  readonly tracer?: Tracer | undefined;
   /** How long passes may go on after the signal before they are aborted. Default 30 s: give the Pod some more. */
   readonly shutdownTimeoutMs?: number;
   /** How often it is told loudly that a cache is still not synced. Default 2 min. */
@@ -136,11 +139,13 @@ export function createManager(options: ManagerOptions): Manager {
     }
     const assertHeld = leadership?.assertHeld;
     const writer = assertHeld === undefined ? client : new BoundClient(client, { beforeWrite: assertHeld });
+    const tracing = options.tracer === undefined ? undefined : await createTracing(options.tracer);
     const world: Omit<ControllerWorld, "metrics"> = {
       client: rememberingClient(writer, informers),
       cache: cacheOf(informers),
       events,
       log,
+      tracing,
       clock,
       subscribe: (kind, handler) => informers.subscribe(kind, handler),
     };

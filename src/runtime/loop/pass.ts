@@ -1,4 +1,4 @@
-// One pass: from an object to what becomes of its key. The one place where an outcome or an error becomes metric, log line,
+// One pass: from an object to what becomes of its key. The one place where an outcome or an error becomes metric, log line, span,
 // Event and the key's next turn.
 import { randomUUID } from "node:crypto";
 import { spread } from "../backoff.ts";
@@ -10,9 +10,11 @@ import type { KubeObject } from "../kube/object.ts";
 import type { Cache } from "../kube/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { ControllerMetrics, ReconcileResult } from "../telemetry/metrics.ts";
+import type { PassSpan, Tracing } from "../telemetry/trace.ts";
 import { BoundClient } from "./bound-client.ts";
 import { defaultErrorPolicy, type ErrorOutcome, type Outcome } from "./outcome.ts";
 import type { Next, Turn } from "./queue.ts";
+import { TracedClient } from "./traced-client.ts";
 
 /** Everything that one pass may use; each part can be replaced in a test. `value` is of the controller's own type. */
 export interface Context<V> {
@@ -31,6 +33,8 @@ export type Reconcile<T extends KubeObject, V> = (object: Readonly<T>, context: 
 
 /** What a controller does with one object. */
 export interface PassOptions<T extends KubeObject, V> {
+  /** Metric label, log field, and in the name of spans. */
+  readonly name: string;
   readonly value: V;
   readonly reconcile: Reconcile<T, V>;
   /** Default: `defaultErrorPolicy`. */
@@ -52,6 +56,8 @@ export interface PassWorld {
   readonly events: EventRecorder;
   readonly log: Log;
   readonly metrics: ControllerMetrics;
+  /** Absent: no spans. */
+  readonly tracing?: Tracing | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   /** Aborted when the controller stops: failures are then no news. */
@@ -79,9 +85,14 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
     const abort = new AbortController();
     const { signal } = abort;
     const { namespace, name } = object.metadata;
-    const passLog = world.log.child({ namespace, name, reconcileId: randomUUID() });
+    const span = spanOf(turn, object);
+    const passLog = world.log.child({ namespace, name, reconcileId: randomUUID(), ...span?.logFields });
+    const client = new BoundClient(world.client, {
+      signal,
+      afterWrite: (written) => world.wrote(turn.key, written),
+    });
     const context: Context<V> = {
-      client: new BoundClient(world.client, { signal, afterWrite: (written) => world.wrote(turn.key, written) }),
+      client: span === undefined ? client : new TracedClient(client, span),
       cache,
       events: world.events,
       log: passLog,
@@ -101,7 +112,8 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
     let failed = false;
     let outcome: ErrorOutcome;
     try {
-      outcome = await options.reconcile(object, context);
+      const reconcile = (): Promise<Outcome> => options.reconcile(object, context);
+      outcome = await (span === undefined ? reconcile() : span.run(reconcile));
     } catch (thrown) {
       error = thrown;
       failed = true;
@@ -110,7 +122,21 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
       cancelTimeout?.();
       running.delete(abort);
     }
+    if (span !== undefined) endSpan(span, outcome, failed, error);
     return conclude({ turn, object, outcome, failed, error, tookMs: clock.now() - startedAt, context });
+  }
+
+  /** The reason for the pass is in here and in the log, and in nothing that the reconciler is given. */
+  function spanOf(turn: Turn, object: Readonly<T>): PassSpan | undefined {
+    return world.tracing?.pass(`reconcile ${options.name}`, {
+      "controller.name": options.name,
+      "k8s.namespace.name": object.metadata.namespace,
+      "k8s.object.name": object.metadata.name,
+      "k8s.object.uid": object.metadata.uid,
+      "reconcile.reason": turn.reason,
+      "reconcile.waited_ms": Math.round(turn.waitedMs),
+      "reconcile.failures": turn.failures,
+    });
   }
 
   function decide(error: unknown, object: Readonly<T>, context: Context<V>): ErrorOutcome {
@@ -190,6 +216,13 @@ interface Pass<T extends KubeObject, V> {
   readonly error: unknown;
   readonly tookMs: number;
   readonly context: Context<V>;
+}
+
+/** A failure that came with an outcome is told without making the pass one that failed, as in the metrics. */
+function endSpan(span: PassSpan, outcome: ErrorOutcome, failed: boolean, error: unknown): void {
+  const waits = outcome.type === "requeue" ? { "reconcile.requeue_after_ms": outcome.afterMs } : {};
+  if (failed) span.fail(error, { "reconcile.result": "error", "reconcile.outcome": outcome.type, ...waits });
+  else span.end({ "reconcile.result": resultOf(outcome), "reconcile.outcome": outcome.type, ...waits });
 }
 
 function resultOf(outcome: ErrorOutcome): ReconcileResult {

@@ -11,7 +11,7 @@ export const priorities = Object.freeze({ fresh: 0, low: -100 });
 export interface AddOptions {
   /** Higher runs first. Default `priorities.fresh`. */
   readonly priority?: number;
-  /** Why the key was woken, for the log only. The first reason since the last run is kept. */
+  /** Why the key was woken, for logs and spans only. What wakes it again before its turn is added, while it fits. */
   readonly reason?: string;
 }
 
@@ -53,6 +53,9 @@ export interface QueueState {
   /** For how long each key that runs now has been running. */
   readonly runningMs: readonly number[];
 }
+
+/** Reasons of a turn are joined up to about this many characters. */
+const reasonLength = 100;
 
 interface Entry extends HeapItem {
   readonly key: Key;
@@ -263,13 +266,16 @@ export class WorkQueue {
 
   /** The earliest time and the highest priority win; while the key runs they are kept for after it. */
   #schedule(entry: Entry, at: number, priority: number, reason: string): void {
+    const now = this.#clock.now();
     const pending = entry.readyAt !== undefined;
     entry.priority = pending ? Math.max(entry.priority, priority) : priority;
     if (!pending || at < (entry.readyAt ?? 0)) {
       entry.readyAt = at;
       entry.reason = reason;
+    } else if (at <= now && entry.reason.length < reasonLength && !entry.reason.includes(reason)) {
+      entry.reason += `, ${reason}`;
     }
-    if (entry.runningSince === undefined) this.#place(entry, this.#clock.now());
+    if (entry.runningSince === undefined) this.#place(entry, now);
   }
 
   /** Puts the entry into the heap where it belongs. */

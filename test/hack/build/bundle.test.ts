@@ -23,8 +23,11 @@ describe("the operator's bundle", () => {
     expect(stdout).toContain("--leader-election-namespace");
   });
 
-  test("loads what reads kubeconfigs only on demand", () => {
-    const holders = chunks.filter(({ packages }) => packages.includes("@kubernetes/client-node"));
+  test.each([
+    { name: "@kubernetes/client-node", because: "a Pod has no kubeconfig" },
+    { name: "@opentelemetry/sdk-trace", because: "most operators trace nothing" },
+  ])("loads $name only on demand: $because", ({ name }) => {
+    const holders = chunks.filter(({ packages }) => packages.includes(name));
     expect(holders.map(({ atStart }) => atStart)).toEqual([false]);
     expect(chunks.find(({ file }) => file === "main.js")).toMatchObject({ atStart: true });
   });

@@ -34,6 +34,36 @@ function setUp() {
   return { clock, queue, runAll, take };
 }
 
+describe("reasons", () => {
+  test("of all that woke a key since its last turn go with it, each once", async () => {
+    const { queue, take } = setUp();
+    for (const reason of ["Secret updated", "ConfigMap added", "Secret updated"]) queue.add("a", { reason });
+    expect((await take()).reason).toBe("Secret updated, ConfigMap added");
+    queue.add("a", { reason: "Pod deleted" });
+    queue.done("a", { type: "after", afterMs: 1_000 });
+    expect((await take()).reason).toBe("Pod deleted");
+  });
+
+  test("of a deadline give way to what comes before it", async () => {
+    const { queue, take, clock } = setUp();
+    queue.add("a");
+    await take();
+    queue.done("a", { type: "after", afterMs: 1_000 });
+    await clock.advance(500);
+    queue.add("a", { reason: "Secret updated" });
+    expect((await take()).reason).toBe("Secret updated");
+  });
+
+  test("never grow beyond a line, however much wakes a key that cannot run", async () => {
+    const { queue, take } = setUp();
+    queue.add("a");
+    await take();
+    for (let i = 0; i < 1_000; i++) queue.add("a", { reason: `Kind${i} updated` });
+    queue.done("a", { type: "idle" });
+    expect((await take()).reason.length).toBeLessThan(200);
+  });
+});
+
 describe("deduplication", () => {
   test("rule 2: any number of adds of a waiting key are one run", async () => {
     const { queue, runAll } = setUp();
