@@ -78,7 +78,8 @@ export const reasons = {
   CrashLooping: "Look at the message, then at the log of the Pod. OOMKilled: raise spec.resources.limits.memory.",
   PostgresNotStarting:
     "Mend what PostgreSQL's own words in the message name: mostly a parameter, the image or the memory.",
-  DiskFull: "Raise spec.storage.size; PostgreSQL starts again by itself when the volume has grown.",
+  DiskFull:
+    "Raise spec.storage.size, or remove data. It goes by itself when there is room again, and a PostgreSQL that stopped starts again.",
 
   // Waiting for an edit.
   InvalidSpec: "Correct the field that the message names.",

@@ -31,6 +31,8 @@ export interface Instance {
   readonly pendingRestart: boolean;
   /** The parameters that it must be restarted for, by name, as far as Patroni says. */
   readonly pendingChanges: readonly PendingChange[];
+  /** Its volume has next to no room left, or none. */
+  readonly diskFull: boolean;
   readonly node?: string;
   readonly ip?: string;
   /** The volume belongs to an instance that was removed: never used again. */
@@ -119,6 +121,7 @@ export function instancesOf(database: string, objects: InstanceObjects): readonl
         ...templateOf(statefulSet, pod),
         pendingRestart: member.pendingRestart === true,
         pendingChanges: member.pendingChanges ?? [],
+        diskFull: pod !== undefined && isDiskFull(pod),
         node: pod?.spec?.nodeName,
         ip: pod?.status?.podIP,
         retired: volume?.metadata.annotations?.[annotations.retired] !== undefined,
@@ -200,6 +203,11 @@ function parseObject(text: string): Record<string, unknown> {
 export function isReady(pod: Readonly<Pod>): boolean {
   if (pod.metadata.deletionTimestamp !== undefined) return false;
   return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+}
+
+/** As the watch in the Pod wrote it. */
+export function isDiskFull({ metadata }: Readonly<Pod>): boolean {
+  return metadata.annotations?.[annotations.disk] === "full";
 }
 
 /** An OnDelete StatefulSet tells the revision of its template in updateRevision; Pods carry the one they were made from. */

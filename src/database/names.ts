@@ -24,6 +24,8 @@ export const annotations = {
   retired: "holdfast.dev/retired",
   /** On a StatefulSet whose image the catalogue chose: for which version. It keeps the choice when the catalogue moves on. */
   catalogueVersion: "holdfast.dev/catalogue-version",
+  /** On a Pod, written in it by images/postgres/holdfast-postgres: "full" while its volume has next to no room left. */
+  disk: "holdfast.dev/disk",
 } as const;
 
 /** What tells our objects from everybody else's. */

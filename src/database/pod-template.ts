@@ -43,7 +43,8 @@ export function podTemplate(database: PodInput, instance: string): IPodTemplateS
           imagePullPolicy: "IfNotPresent",
           // By name, so that an image without tini or Patroni fails with an error that says so. Not as process 1, for which the kernel
           // drops a SIGTERM until it has a handler: a Pod deleted while Patroni starts would stay for the whole grace period.
-          command: ["tini", "--", "patroni", `${imageLayout.config}/${patroniConfigKey}`],
+          // holdfast-postgres becomes Patroni, and leaves a watch over the room on the volume beside it.
+          command: ["tini", "--", "holdfast-postgres", `${imageLayout.config}/${patroniConfigKey}`],
           env: environment(names.internalSecret),
           ports: [
             { name: "postgres", containerPort: ports.postgres },

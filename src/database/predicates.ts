@@ -2,7 +2,7 @@
 // nothing happened: without these a Database at rest would be reconciled for ever.
 import type { Endpoints, Pod, Predicate } from "../runtime/index.ts";
 import { containerTrouble } from "./troubles/container-troubles.ts";
-import { isReady, leaderOf, memberOf } from "./instances.ts";
+import { isDiskFull, isReady, leaderOf, memberOf } from "./instances.ts";
 
 /** What Patroni or the kubelet says of an instance has changed in a word that counts: not the WAL position beside it. */
 export const memberChanged: Predicate<Pod> = (delta) =>
@@ -26,5 +26,6 @@ function observed(pod: Readonly<Pod>): string {
     isReady(pod),
     containerTrouble(pod),
     memberOf(pod),
+    isDiskFull(pod),
   ]);
 }

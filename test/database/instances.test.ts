@@ -32,6 +32,7 @@ test("a healthy primary is everything that its objects say", () => {
       runsOldTemplate: false,
       pendingRestart: false,
       pendingChanges: [],
+      diskFull: false,
       node: "node-1",
       ip: "10.0.0.1",
       retired: false,
@@ -39,6 +40,12 @@ test("a healthy primary is everything that its objects say", () => {
       deleting: false,
     },
   ]);
+});
+
+test("whether the volume has room is what the watch in the Pod says, whatever Patroni says", () => {
+  const [full, empty] = instances(1, { number: 1, patroni: leading, diskFull: true }, { number: 2 });
+  expect([full?.diskFull, empty?.diskFull]).toEqual([true, false]);
+  expect(full).toMatchObject({ role: "primary", ready: true });
 });
 
 test("an instance is what bears its number, whichever objects there are, in the order of numbers", () => {

@@ -43,7 +43,7 @@ const smallest = {
         name: "postgres",
         image: "holdfast/postgres:17-1",
         imagePullPolicy: "IfNotPresent",
-        command: ["tini", "--", "patroni", "/etc/patroni/patroni.yml"],
+        command: ["tini", "--", "holdfast-postgres", "/etc/patroni/patroni.yml"],
         env: [
           field("PATRONI_NAME", "metadata.name"),
           field("PATRONI_KUBERNETES_NAMESPACE", "metadata.namespace"),

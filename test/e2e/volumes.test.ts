@@ -10,10 +10,11 @@ import {
   readAll,
   untilReady,
 } from "../support/kubectl.ts";
-import { orders, timed, uidsOf, untilNotReady } from "../support/story.ts";
+import { conditionOf, orders, timed, uidsOf, untilNotReady } from "../support/story.ts";
 
 const namespace = "e2e-volumes";
 const full = "e2e-full";
+const filling = "e2e-filling";
 
 let canGrow = false;
 beforeAll(async () => {
@@ -25,17 +26,19 @@ beforeAll(async () => {
   canGrow = byDefault?.["allowVolumeExpansion"] === true;
   await createNamespace(namespace);
 });
-afterAll(() => kubectl("delete", "namespace", namespace, full, "--wait=false", "--ignore-not-found"));
+afterAll(() => kubectl("delete", "namespace", namespace, full, filling, "--wait=false", "--ignore-not-found"));
 
 const primaryOf = async (): Promise<string> => (await untilReady(namespace, "orders"))["status"].primary as string;
 const instanceOf = (pod: string): string => pod.replace(/-0$/, "");
 const rows = async (): Promise<string> => (await application(namespace, "orders")).sql("select count(*) from item");
 /** Of the file system in which the data are, as the Pod sees it. */
-const gibibytes = async (inNamespace: string, pod: string): Promise<number> => {
-  const command = ["df", "--output=size", "-BM", "/var/lib/postgresql/data"];
+const mebibytes = async (inNamespace: string, pod: string, what: "size" | "avail"): Promise<number> => {
+  const command = ["df", `--output=${what}`, "-BM", "/var/lib/postgresql/data"];
   const text = await kubectl("exec", "-n", inNamespace, pod, "-c", "postgres", "--", ...command);
-  return Number(/(\d+)M\s*$/.exec(text)?.[1]) / 1024;
+  return Number(/(\d+)M\s*$/.exec(text)?.[1]);
 };
+const gibibytes = async (inNamespace: string, pod: string): Promise<number> =>
+  (await mebibytes(inNamespace, pod, "size")) / 1024;
 
 test("a larger size makes every volume grow while it is used; a class that cannot is told", async () => {
   await apply(orders(namespace, { replicas: 3, deletionPolicy: "Retain" }));
@@ -150,6 +153,41 @@ test("a full disk is named, and a larger volume brings the Database back with al
   });
   console.log(`  mended: Ready after ${seconds} s`);
   expect(await (await application(full, "orders")).sql("select count(*) from item")).toBe("1");
+});
+
+test("a disk that tables fill while PostgreSQL runs is named before writes fail, and growing it is all that it takes", async () => {
+  await createNamespace(filling);
+  await apply(orders(filling, { replicas: 2 }));
+  const primary = (await untilReady(filling, "orders"))["status"].primary as string;
+  // Where a volume is only a folder of the node, filling it would fill the node.
+  if (!canGrow || (await gibibytes(filling, primary)) > 2) {
+    console.log("the volumes of this cluster have no limit of their own: they cannot be filled");
+    return;
+  }
+  const pods = async () => uidsOf(await readAll(filling, "pods", "holdfast.dev/database=orders"));
+  const before = await pods();
+  const app = await application(filling, "orders");
+  await app.sql("create table line (number int, words text)");
+  // Rows of 2 kB, which are not compressed; as much again is WAL. In small steps at the end: a PostgreSQL that cannot write WAL stops.
+  const grow = (rows: number) =>
+    app.sql(`insert into line select n, repeat(md5(n::text), 60) from generate_series(1, ${rows}) n`);
+  let room = await mebibytes(filling, primary, "avail");
+  for (; room > 45; room = await mebibytes(filling, primary, "avail")) await grow(room > 200 ? 10_000 : 2_000);
+  const told = await timed(() => untilNotReady(filling, "DiskFull"));
+  console.log(`DiskFull said ${told.seconds} s after ${room} MiB were left: ${told.value.message}`);
+  expect(told.value.message).toContain(primary);
+  const degraded = await conditionOf(filling, "Degraded");
+  expect([degraded?.status, degraded?.reason]).toEqual(["True", "DiskFull"]);
+  const rows = await app.sql("select count(*) from line");
+
+  const { value, seconds } = await timed(async () => {
+    await apply(orders(filling, { replicas: 2, storage: { size: "2Gi" } }));
+    return untilReady(filling, "orders");
+  });
+  console.log(`  mended: Ready after ${seconds} s`);
+  expect(value["status"].primary).toBe(primary);
+  expect(await pods()).toEqual(before);
+  expect(await app.sql("select count(*) from line")).toBe(rows);
 });
 
 test("a namespace that is deleted under its Database goes, with everything in it", async () => {

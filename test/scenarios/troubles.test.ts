@@ -1,7 +1,8 @@
 // What can be wrong with an instance, brought about on the real API server: its condition says which object and why, it goes when
 // that is mended, and it makes no noise while it lasts. The stand-in writes what scheduler and kubelet would.
 import { describe, expect, test } from "vitest";
-import { Database, type DatabaseSpec, type Reason } from "../../src/database/api.ts";
+import { Database, reasons, type DatabaseSpec, type Reason } from "../../src/database/api.ts";
+import { annotations, instanceOfPod } from "../../src/database/names.ts";
 import { ConfigMap, Pod } from "../../src/runtime/index.ts";
 import { apiCall } from "../../hack/cluster/api-request.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
@@ -313,6 +314,57 @@ describe.concurrent("PostgreSQL that does not start", () => {
     },
   );
 });
+
+test.concurrent.each([
+  { who: "the primary", pod: "orders-1-0", title: "disk-primary" },
+  { who: "a replica", pod: "orders-2-0", title: "disk-replica" },
+])(
+  "a disk that fills up under $who while it serves is told, and stops what would restart it, until there is room",
+  async ({ pod, title }) => {
+    await using scenario = await open(title);
+    const { admin, namespace } = scenario;
+    // As images/postgres/holdfast-postgres writes it.
+    const disk = (word: "full" | undefined) =>
+      admin.apply(
+        Pod,
+        {
+          apiVersion: "v1",
+          kind: "Pod",
+          metadata: { name: pod, namespace, annotations: word === undefined ? {} : { [annotations.disk]: word } },
+        },
+        { fieldManager: "watch-in-the-pod" },
+      );
+    const podUids = async () =>
+      (await admin.list(Pod, { namespace })).items.map(({ metadata }) => metadata.uid).toSorted();
+    const operator = await scenario.start();
+    await scenario.apply({ replicas: 2 });
+    await scenario.ready();
+
+    await disk("full");
+    const { message } = await notReady(scenario, "DiskFull");
+    expect(message).toBe(
+      `2 of 2 instances serve: ${pod}: volume ${instanceOfPod(pod)} of 1Gi has next to no room left, or none. What to do: ${reasons.DiskFull}`,
+    );
+    const told = await scenario.database();
+    expect(conditionOf(told, "Degraded")).toMatchObject({ status: "True", reason: "DiskFull" });
+    expect(conditionOf(told, "Available")?.status).toBe("True");
+    await eventually("a Warning", async () =>
+      (await eventsOf(scenario)).some(({ type, reason }) => type === "Warning" && reason === "DiskFull")
+        ? true
+        : undefined,
+    );
+
+    const before = await podUids();
+    await scenario.apply({ replicas: 2, resources: { requests: { memory: "128Mi" } } });
+    await notReady(scenario, "DiskFull");
+    await untilIdle(operator);
+    expect(await podUids()).toEqual(before);
+
+    await disk(undefined);
+    await scenario.ready();
+    expect(await podUids()).not.toEqual(before);
+  },
+);
 
 test.concurrent("a rollout that finds no image stops, serves on, says so, and comes back when it is taken back", async () => {
   await using scenario = await open("rollout");

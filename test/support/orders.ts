@@ -80,6 +80,8 @@ export interface InstanceFixture {
   readonly pending?: true;
   /** When a node got its Pod. */
   readonly scheduledAt?: string;
+  /** The watch in the Pod says that its volume has next to no room left. */
+  readonly diskFull?: true;
   /** No StatefulSet is the owner of its Pod. */
   readonly orphaned?: true;
 }
@@ -118,6 +120,7 @@ export function podOf(fixture: InstanceFixture): Pod {
     pending = unscheduled,
     scheduledAt,
     orphaned,
+    diskFull,
   } = fixture;
   const instance = `orders-${number}`;
   return {
@@ -127,7 +130,10 @@ export function podOf(fixture: InstanceFixture): Pod {
       name: podName(instance),
       namespace: "shop",
       labels: { ...instanceLabels("orders", instance), "controller-revision-hash": revision },
-      ...(patroni === null ? {} : { annotations: { status: JSON.stringify({ xlog_location: 83886080, ...patroni }) } }),
+      annotations: {
+        ...(patroni === null ? {} : { status: JSON.stringify({ xlog_location: 83886080, ...patroni }) }),
+        ...(diskFull === true ? { [annotations.disk]: "full" } : {}),
+      },
       ...(podDeleting === true ? { deletionTimestamp: "2026-11-21T10:00:00Z" } : {}),
       ...(orphaned === true
         ? {}

@@ -35,6 +35,8 @@ export function planRestart(
   if (losesVolume(primary)) return undefined;
   // What has the change and does not serve stops it: the next one might not serve either.
   if (!staying.every(isServing)) return undefined;
+  // PostgreSQL does not start on a full disk.
+  if (staying.some(({ diskFull }) => diskFull)) return undefined;
   // Which Pods are old is not known until the StatefulSet controller has seen the newest templates.
   if (!staying.every(({ runsCurrentTemplate, runsOldTemplate }) => runsCurrentTemplate || runsOldTemplate)) {
     return undefined;

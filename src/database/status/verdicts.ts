@@ -72,7 +72,10 @@ function advised({ reason, message }: Remark): Remark {
 function available(view: View, pass: Pass) {
   const { known, deleting, primary, hadPrimary, existing, troubles } = view;
   if (!known) return { status: "Unknown", ...(deleting ? deletion(pass) : (failureOf(pass) ?? unknown)) } as const;
-  if (primary !== undefined && isServing(primary)) return yes("PrimaryAvailable", `${primary.podName} accepts writes`);
+  if (primary !== undefined && isServing(primary)) {
+    const asFarAs = primary.diskFull ? " as far as its volume has room for them" : "";
+    return yes("PrimaryAvailable", `${primary.podName} accepts writes${asFarAs}`);
+  }
   const cause = deleting ? undefined : remarkOf(troubles.filter(({ instance }) => mayKeepFromLeading(view, instance)));
   if (cause !== undefined) return no({ ...cause, message: `no primary: ${cause.message}` });
   const pods = existing.map(view.describe);

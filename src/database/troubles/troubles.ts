@@ -62,7 +62,9 @@ function troubleOf(instance: Instance, instances: readonly Instance[], evidence:
   };
   const loss = volumeLoss(instance, instances);
   if (loss !== undefined) return ofVolume("VolumeLost", loss);
-  if (instance.ready || instance.deleting) return undefined;
+  if (instance.deleting) return undefined;
+  const full = instance.diskFull ? ofPod(outOfRoom(volume)) : undefined;
+  if (instance.ready) return full;
   const refusal = pod === undefined ? evidence.refusals.get(statefulSet?.metadata.uid ?? "") : undefined;
   if (refusal !== undefined) return ofPod(refused(refusal));
 
@@ -76,6 +78,7 @@ function troubleOf(instance: Instance, instances: readonly Instance[], evidence:
   const ofContainer = containerTrouble(pod);
   if (ofContainer !== undefined) return ofPod(withVolume(ofContainer, volume));
   const failure = evidence.startFailures.get(pod.metadata.uid ?? "");
+  if (full !== undefined && failure?.words === undefined) return full;
   if (failure === undefined) return undefined;
   const what = failure.crashed ? "PostgreSQL crashed" : "PostgreSQL does not start";
   const why = failure.words === undefined ? ", and its log does not say why" : `: ${failure.words}`;
@@ -114,7 +117,17 @@ function unbound({ spec }: Readonly<PersistentVolumeClaim>, { classes }: Evidenc
 
 function withVolume({ reason, detail }: Finding, volume: Readonly<PersistentVolumeClaim> | undefined): Finding {
   if (!saysDiskFull(detail)) return { reason, detail };
+  return { reason: "DiskFull", detail: `${named(volume)} is full: ${detail}` };
+}
+
+/** PostgreSQL may serve on for a while; what it has to write fails sooner or later. */
+function outOfRoom(volume: Readonly<PersistentVolumeClaim> | undefined): Finding {
+  return { reason: "DiskFull", detail: `${named(volume)} has next to no room left, or none` };
+}
+
+function named(volume: Readonly<PersistentVolumeClaim> | undefined): string {
   const size = volume && capacityOf(volume);
-  const what = volume === undefined ? "its volume" : `volume ${volume.metadata.name}`;
-  return { reason: "DiskFull", detail: `${what}${size === undefined ? "" : ` of ${size}`} is full: ${detail}` };
+  return volume === undefined
+    ? "its volume"
+    : `volume ${volume.metadata.name}${size === undefined ? "" : ` of ${size}`}`;
 }

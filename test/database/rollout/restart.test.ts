@@ -47,6 +47,11 @@ describe("Pods of an old template", () => {
       because: "the one before streams again",
     },
     {
+      existing: [{ ...primary, ...old, diskFull: true }, replica(2, old), replica(3, old)],
+      act: "nothing",
+      because: "the disk of one is full: it might not start again, and others may be full too",
+    },
+    {
       existing: [{ ...primary, ...old }, replica(2, old), replica(3, deaf)],
       act: "nothing",
       because: "the one before does not stream yet",

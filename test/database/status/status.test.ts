@@ -322,6 +322,17 @@ describe("of three declared instances", () => {
       degraded: "False DiskFull",
     },
     {
+      because: "the primary's disk is full, and it serves on",
+      leader: 1,
+      existing: [{ ...primary, diskFull: true }, replica(2), replica(3)],
+      changes: { troubles: [trouble(1, "DiskFull", "no room")] },
+      phase: "Degraded",
+      ready: "False DiskFull",
+      available: "True PrimaryAvailable",
+      progressing: "False Settled",
+      degraded: "True DiskFull",
+    },
+    {
       because: "a replica is broken, which is not why nobody leads",
       existing: [primary, replica(2), replica(3, { ready: false })],
       changes: { troubles: [trouble(3, "CrashLooping", "exit code 1")] },

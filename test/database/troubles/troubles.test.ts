@@ -171,6 +171,34 @@ describe("of one instance", () => {
       reason: "DiskFull",
       says: "orders-1-0: volume orders-1 of 1Gi is full: PostgreSQL does not start: FATAL: could not write: No space left on device",
     },
+    {
+      because: "it serves, and its volume has no room any more",
+      given: { number: 1, patroni: leading, diskFull: true },
+      reason: "DiskFull",
+      says: "orders-1-0: volume orders-1 of 1Gi has next to no room left, or none",
+    },
+    {
+      because: "it is copying, and its volume has no room any more",
+      given: down(1, { patroni: { role: "replica", state: "creating replica" }, diskFull: true }),
+      reason: "DiskFull",
+      says: "orders-1-0: volume orders-1 of 1Gi has next to no room left, or none",
+    },
+    {
+      because: "its volume has no room, and its log could not be read",
+      given: down(1, { patroni: { role: "replica", state: "crashed" }, diskFull: true }),
+      evidence: evidence({ startFailures: new Map([["pod-orders-1", { crashed: true }]]) }),
+      reason: "DiskFull",
+      says: "orders-1-0: volume orders-1 of 1Gi has next to no room left, or none",
+    },
+    {
+      because: "its volume has no room, and it says itself what else it does not start for",
+      given: down(1, { patroni: { role: "replica", state: "start failed" }, diskFull: true }),
+      evidence: evidence({
+        startFailures: new Map([["pod-orders-1", { crashed: false, words: "FATAL: could not map shared memory" }]]),
+      }),
+      reason: "PostgresNotStarting",
+      says: "orders-1-0: PostgreSQL does not start: FATAL: could not map shared memory",
+    },
   ];
   test.each(cases)("$reason: $because", ({ given, evidence: found = noEvidence, reason, says }) => {
     expect(remarkOf(troublesOf(world(undefined, given), found))).toEqual({ reason, message: says });
@@ -187,6 +215,10 @@ describe("nothing is wrong", () => {
     {
       because: "it is being removed",
       given: down(1, { volume: { retired: true }, podStatus: unscheduled("0/3 nodes") }),
+    },
+    {
+      because: "it is removed, and its volume is full",
+      given: { number: 1, volume: { retired: true }, diskFull: true },
     },
     { because: "its Pod is going", given: down(1, { podDeleting: true, patroni: { state: "stopping" } }) },
     {
