@@ -335,7 +335,7 @@ test.concurrent.each([
         { fieldManager: "watch-in-the-pod" },
       );
     const podUids = async () =>
-      (await admin.list(Pod, { namespace })).items.map(({ metadata }) => metadata.uid).toSorted();
+      (await admin.list(Pod, { namespace })).items.map(({ metadata }) => metadata.uid ?? "").toSorted();
     const operator = await scenario.start();
     await scenario.apply({ replicas: 2 });
     await scenario.ready();
