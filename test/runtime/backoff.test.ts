@@ -13,7 +13,7 @@ describe("backoffMs", () => {
     expect(backoffMs(attempt, defaultBackoff, 0.5)).toBe(delay);
   });
 
-  test("no initial delay means none ever", () => {
+  test("rule 10: no initial delay means none ever", () => {
     expect(backoffMs(5_000, { ...defaultBackoff, initialMs: 0 }, 0.9)).toBe(0);
   });
 

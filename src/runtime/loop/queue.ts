@@ -137,6 +137,7 @@ export class WorkQueue {
     if (this.#waiting.has(entry)) {
       this.#waiting.remove(entry);
       entry.readyAt = undefined;
+      this.#setTimer(this.#clock.now());
     }
     this.#dropIfIdle(entry);
   }

@@ -293,6 +293,7 @@ describe("failures", () => {
     await runAll({ type: "backoff" });
     queue.forget("a");
     expect(queue.size).toBe(0);
+    expect(clock.pending).toBe(0);
     await clock.advance(10_000);
     expect(await runAll()).toEqual([]);
     queue.add("a");
