@@ -252,7 +252,7 @@ describe("a watch", () => {
     expect(world.calls).toEqual([streamList, "watch resourceVersion=9"]);
   });
 
-  test("that meets an ERROR twice at one place goes around it: the collection is read again", async () => {
+  test("rule 21: that meets an ERROR twice at one place goes around it: the collection is read again", async () => {
     const world = run(
       { frames: [initialEnd(9), added("a", 10), errorFrame(500)], ending: "hang" },
       { frames: [added("b", 11), errorFrame(500)], ending: "hang" },

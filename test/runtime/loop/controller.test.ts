@@ -148,7 +148,7 @@ describe("waking", () => {
     { owner: { apiVersion: "v1", kind: "Secret" }, because: "the owner is of another kind" },
     { owner: { apiVersion: "apps/v1", kind: "ConfigMap" }, because: "the owner is of another group" },
     { owner: { apiVersion: "v1", kind: "ConfigMap", controller: false }, because: "it does not control" },
-  ])("a child does not wake when $because", async ({ owner }) => {
+  ])("rule 43: a child does not wake when $because", async ({ owner }) => {
     const { world, passes } = start(content, { owns: [{ kind: Secret }] });
     const orders = world.put(ConfigMap, configMap());
     await settle();

@@ -154,9 +154,9 @@ describe("stopping", () => {
   });
 });
 
-const changed = (version: number, more: Partial<ConfigMap["metadata"]> = {}): WatchFrame<ConfigMap> => ({
+const changed = (version: number): WatchFrame<ConfigMap> => ({
   type: "MODIFIED",
-  object: { ...orders, metadata: { ...orders.metadata, resourceVersion: String(version), ...more } },
+  object: { ...orders, metadata: { ...orders.metadata, resourceVersion: String(version) } },
 });
 
 /** A manager whose watches are fed by hand, and whose lease is one in memory behind a network that `trip` describes. */
@@ -255,18 +255,18 @@ describe("starting", () => {
 
   test("rule 41: what a predicate holds back is in the cache all the same", async () => {
     const { start, sync, fed, stopping } = setUpFed();
-    const seen: unknown[] = [];
+    const seen: string[] = [];
     const reconcile: Reconcile<ConfigMap, void> = async ({ metadata }, { cache }) => {
-      seen.push(cache.get(ConfigMap, metadata)?.metadata.labels);
+      seen.push(`${metadata.name} ${cache.get(ConfigMap, orders.metadata)?.metadata.resourceVersion}`);
       return awaitChange;
     };
     const { ended } = start(controller({ when: on.generationChanged, reconcile }));
     await settle();
     await sync();
-    await fed.feed(changed(11, { labels: { a: "1" } }));
-    expect(seen).toEqual([undefined]);
-    await fed.feed(changed(12, { labels: { a: "1" }, generation: 2 }));
-    expect(seen).toEqual([undefined, { a: "1" }]);
+    await fed.feed(changed(11));
+    const b = { ...orders, metadata: { ...orders.metadata, name: "b", uid: "2", resourceVersion: "12" } };
+    await fed.feed({ type: "ADDED", object: b });
+    expect(seen).toEqual(["orders 5", "b 11"]);
     stopping.abort();
     await ended;
   });
@@ -329,6 +329,24 @@ describe("with a lease", () => {
     expect(leases.writes.at(-1)?.holder).toBe("a");
     expect(told).toContainEqual({ level: "info", message: "stopped" });
     open();
+  });
+
+  test("rule 51: that is lost while passes may still end by themselves, they may no longer", async () => {
+    const { start, sync, clock, leases, network, stopping } = setUpFed(elected);
+    const { contexts, reconcile, open } = held();
+    const { ended } = start(controller({ reconcile }));
+    await settle();
+    await sync();
+    await clock.advance(10);
+    network.trip = { thereMs: 1, backMs: 1, lost: "request" };
+    stopping.abort();
+    await clock.advance(9_000);
+    expect(contexts[0]?.signal.aborted).toBe(false);
+    await clock.advance(1_000);
+    expect(contexts[0]?.signal.reason).toBeInstanceOf(LeaseLost);
+    open();
+    await ended;
+    expect(leases.writes.at(-1)?.holder).toBe("a");
   });
 
   // In another order than rule 55 has it: the lease goes before HTTP, so that the next one need not wait for open connections.
