@@ -4,6 +4,7 @@ import type { KubeClient } from "../../src/runtime/kube/client.ts";
 import { isConflict, RetryAfterError, TerminalError } from "../../src/runtime/kube/errors.ts";
 import { ConfigMap, Pod, Secret, Service, StatefulSet } from "../../src/runtime/kube/kinds.ts";
 import type { Kind, KubeObject } from "../../src/runtime/kube/object.ts";
+import { BoundClient } from "../../src/runtime/loop/bound-client.ts";
 import {
   type Applied,
   applyChildren,
@@ -150,9 +151,16 @@ describe("a pass", () => {
       mustLive(Secret, "orders-internal"),
     ]);
 
-    const { applied, failures, changes } = await pass({}, children);
+    let writes = 0;
+    const client = new BoundClient(world.client, { beforeWrite: () => void (writes += 1) });
+    await world.read(...kinds);
+    const plan = { namespace: world.namespace };
+    const context = { ...world.context, client };
+    const { applied, failures, changes } = await applyChildren(plan, owner, children, world.config, context);
 
     expect([failures, changes, world.emitted]).toEqual([[], [], []]);
+    // An apply that changes nothing is a request all the same, and leaves no trace.
+    expect(writes).toBe(0);
     expect(Object.keys(applied)).toEqual(["maps", "secrets", "services", "statefulSets"]);
     const after = await Promise.all([
       mustLive(ConfigMap, "orders"),
