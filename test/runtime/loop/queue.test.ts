@@ -404,6 +404,7 @@ describe("against a simple model", () => {
       record({ do: constantFrom<"add">("add"), key: keys, priority: constantFrom(0, -100) }),
       record({ do: constantFrom<"advance">("advance"), ms: integer({ min: 0, max: 3_000 }) }),
       record({ do: constantFrom<"take">("take") }),
+      record({ do: constantFrom<"forget">("forget"), key: keys }),
       record({ do: constantFrom<"done">("done"), pick: integer({ min: 0, max: 9 }), next: nexts }),
     ),
     { maxLength: 60, size: "max" },
@@ -427,6 +428,8 @@ describe("against a simple model", () => {
         };
         const failures = new Map<string, { count: number; until: number }>();
         const lastPriority = new Map<string, number>();
+        /** Keys that were forgotten while they ran. */
+        const outdated = new Set<string>();
         const takeNow = async (): Promise<void> => {
           const stop = new AbortController();
           const turn = queue.take(stop.signal);
@@ -445,6 +448,7 @@ describe("against a simple model", () => {
         const finish = (key: string, next: Next): void => {
           running.splice(running.indexOf(key), 1);
           queue.done(key, next);
+          if (outdated.delete(key)) return;
           const priority = lastPriority.get(key) ?? 0;
           const now = clock.now();
           const known = failures.get(key) ?? { count: 0, until: 0 };
@@ -463,6 +467,11 @@ describe("against a simple model", () => {
           if (step.do === "add") {
             queue.add(step.key, { priority: step.priority });
             owe(step.key, clock.now(), step.priority);
+          } else if (step.do === "forget") {
+            queue.forget(step.key);
+            failures.delete(step.key);
+            if (running.includes(step.key)) outdated.add(step.key);
+            else if ((owed.get(step.key)?.readyAt ?? 0) > clock.now()) owed.delete(step.key);
           } else if (step.do === "advance") await clock.advance(step.ms);
           else if (step.do === "take") await takeNow();
           else if (running.length > 0) finish(running[step.pick % running.length] ?? "", step.next);
