@@ -3,6 +3,7 @@ import { databaseController } from "./database/controller.ts";
 import { ObservationMemo } from "./database/outside/observation-memo.ts";
 import type { ProvisionFacts } from "./database/outside/provision.ts";
 import { StartFailures } from "./database/troubles/start-failures.ts";
+import { UnusableReplicas } from "./database/troubles/unusable-replicas.ts";
 import { patroniRest } from "./external/patroni-rest.ts";
 import { pgPostgres } from "./external/pg-postgres.ts";
 import {
@@ -38,6 +39,7 @@ async function run(settings: Settings, log: Log): Promise<void> {
         memo: new ObservationMemo<ProvisionFacts>({ resyncEveryMs }),
         contested: new ContestedPaths(),
         startFailures: new StartFailures(),
+        unusableReplicas: new UnusableReplicas(),
         now: () => new Date(),
         monotonicMs: () => performance.now(),
       },

@@ -57,6 +57,8 @@ export const reasons = {
     "Look at the Events and logs of the Pods that the message names. A replica whose data are of no use: docs/operations.md, Volumes.",
   ReplicaNotStreaming:
     "Look at the logs of the replicas that the message names: why can they not follow the primary? To fill one anew: docs/operations.md, Volumes.",
+  ReplicaUnusable:
+    "Wait: after a minute it is filled anew from the primary. If that does not end, look at its log: docs/operations.md, Volumes.",
 
   // What keeps an instance from serving, or will. The message names the object and carries the cause.
   VolumePending:

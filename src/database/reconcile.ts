@@ -26,6 +26,7 @@ import type { Pass } from "./pass.ts";
 import { withStrays } from "./stray-volumes.ts";
 import type { StartFailures } from "./troubles/start-failures.ts";
 import { computeStatus } from "./status/status.ts";
+import type { UnusableReplicas } from "./troubles/unusable-replicas.ts";
 import { troublesOf } from "./troubles/troubles.ts";
 import { warningOf } from "./troubles/warnings.ts";
 
@@ -34,6 +35,7 @@ export interface Operator extends OutsideWorld {
   readonly settings: ResolveSettings;
   readonly contested: ContestedPaths;
   readonly startFailures: StartFailures;
+  readonly unusableReplicas: UnusableReplicas;
   /** Wall clock, for conditions. */
   readonly now: () => Date;
 }
@@ -92,7 +94,7 @@ interface Attempt {
 
 /** All that is not deleting. A failure ends the steps, never the pass: what was reached so far still becomes status. */
 async function attempt(database: Readonly<Database>, context: Context<Operator>): Promise<Attempt> {
-  const { settings, ports, contested } = context.value;
+  const { settings, ports, contested, unusableReplicas, monotonicMs } = context.value;
   const cached = readInstances(refTo(database), context.cache); //                                              cache
   let pass: Pass = { instances: cached };
   if (database.spec.paused === true) return { pass };
@@ -122,7 +124,8 @@ async function attempt(database: Readonly<Database>, context: Context<Operator>)
     pass = { ...pass, facts: outside.facts };
 
     const configured = outside.facts?.provisioned === true;
-    const act = planRollout(database, instances, { takingUp: resolved.takingUp, configured }); //               pure
+    const givenUp = unusableReplicas.givenUp(instances, monotonicMs()); //                                      memory
+    const act = planRollout(database, instances, { takingUp: resolved.takingUp, configured, givenUp }); //      pure
     const situation = { database, resolved, instances, patroni: ports.patroni, now: context.value.now() };
     const actAgainMs = act === undefined ? undefined : await performAct(act, situation, context); //            IO
     requeueAfterMs = soonest(requeueAfterMs, outside.againInMs, actAgainMs);

@@ -30,6 +30,7 @@ export function createPatroniRest(options: PatroniRestOptions): Patroni {
         role: answer["role"] === "master" ? "primary" : text(answer["role"]),
         timeline: typeof answer["timeline"] === "number" ? answer["timeline"] : undefined,
         pendingRestart: answer["pending_restart"] === true,
+        streaming: answer["replication_state"] === "streaming",
         version: isMap(about) ? text(about["version"]) : "",
       };
     },
@@ -49,6 +50,9 @@ export function createPatroniRest(options: PatroniRestOptions): Patroni {
 
     restart: (address, signal) =>
       order(address, { method: "POST", path: "/restart", body: { restart_pending: true } }, options, signal),
+
+    reinitialize: (address, signal) =>
+      order(address, { method: "POST", path: "/reinitialize", body: {} }, options, signal),
 
     switchover: (address, members, signal) =>
       order(address, { method: "POST", path: "/switchover", body: members }, options, signal),

@@ -5,6 +5,7 @@ import { finalizer } from "../../src/database/names.ts";
 import { ObservationMemo } from "../../src/database/outside/observation-memo.ts";
 import { PortError } from "../../src/database/outside/port-error.ts";
 import { StartFailures } from "../../src/database/troubles/start-failures.ts";
+import { UnusableReplicas } from "../../src/database/troubles/unusable-replicas.ts";
 import {
   ApiError,
   awaitChange,
@@ -46,6 +47,7 @@ test("a pass that cannot write a status is told all the same, and one that let i
       memo: new ObservationMemo({ resyncEveryMs }),
       contested: new ContestedPaths(),
       startFailures: new StartFailures(),
+      unusableReplicas: new UnusableReplicas(),
       now: () => new Date(),
       monotonicMs: () => 0,
     },

@@ -18,6 +18,7 @@ describe("status", () => {
       role: "primary",
       timeline: 1,
       pendingRestart: false,
+      streaming: false,
       version: "4.0.7",
     });
   });
@@ -29,6 +30,7 @@ describe("status", () => {
       role: "primary",
       timeline: undefined,
       pendingRestart: true,
+      streaming: false,
       version: "3.3.0",
     });
   });
@@ -60,15 +62,17 @@ describe("the dynamic configuration", () => {
   });
 });
 
-describe("restart and switchover", () => {
+describe("restart, switchover and reinitialize", () => {
   const members = { leader: "orders-1-0", candidate: "orders-2-0" };
 
   test("ask for what Patroni does, and say that it is done", async () => {
     expect(await patroniRest.restart(patroni.address, signal)).toBe("done");
     expect(await patroniRest.switchover(patroni.address, members, signal)).toBe("done");
+    expect(await patroniRest.reinitialize(patroni.address, signal)).toBe("done");
     expect(patroni.state.orders).toEqual([
       { order: "POST /restart", body: { restart_pending: true } },
       { order: "POST /switchover", body: members },
+      { order: "POST /reinitialize", body: {} },
     ]);
   });
 

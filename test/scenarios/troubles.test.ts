@@ -7,7 +7,7 @@ import { ConfigMap, Pod } from "../../src/runtime/index.ts";
 import { apiCall } from "../../hack/cluster/api-request.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { startLogNode } from "../support/log-node.ts";
-import { conditionOf, eventsOf, notReady, passes, pause, untilIdle } from "../support/observations.ts";
+import { conditionOf, eventsOf, notReady, passes, pause, untilIdle, volumeUids } from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
 
 const open = async (title: string): Promise<Scenario> => openScenario(await sharedControlPlane(), title);
@@ -365,6 +365,48 @@ test.concurrent.each([
     expect(await podUids()).not.toEqual(before);
   },
 );
+
+test.concurrent("a replica that can never follow again is told, given a while, and then filled anew by its own Patroni", async () => {
+  await using scenario = await open("useless");
+  const { admin, namespace, postgres } = scenario;
+  await using node = await startLogNode(scenario.controlPlane, `node-of-${namespace}`);
+  const pod = { namespace, name: "orders-2-0" };
+  scenario.standIn.holdBack(({ metadata }) => metadata.name === pod.name);
+  await scenario.start({ patience: { beforeLookMs: 200, beforeActMs: 2_000 } });
+  await scenario.apply({ replicas: 2 });
+  await eventually("the Pod", () => admin.get(Pod, pod));
+  await node.bind(pod);
+  scenario.standIn.holdBack(() => false);
+  await scenario.ready();
+  const primary = (await scenario.database())?.status?.primary;
+  const volumes = await volumeUids(scenario);
+  const ip = (await admin.get(Pod, pod))?.status?.podIP ?? "";
+  const refills = () => postgres.cluster(`${namespace}/orders`).refills;
+
+  const words =
+    "could not receive data from WAL stream: ERROR: requested WAL segment 000000010000000000000003 has already been removed";
+  node.logs.set(
+    `${namespace}/${pod.name}`,
+    `2026-11-21 10:00:00 UTC [42] FATAL:  ${words.replace("ERROR: ", "ERROR:  ")}\n`,
+  );
+  postgres.behind.add(ip);
+  scenario.standIn.lookAgain();
+  const { message } = await notReady(scenario, "ReplicaUnusable");
+  expect(message).toContain(
+    `1 of 2 instances serve: orders-2-0: its data are of no use any more, it is filled anew from ${primary}: ${words}`,
+  );
+  expect(refills()).toEqual([]);
+
+  await scenario.ready();
+  expect(refills()).toEqual([ip]);
+  expect((await scenario.database())?.status?.primary).toBe(primary);
+  expect(await volumeUids(scenario)).toEqual(volumes);
+  const events = await eventsOf(scenario);
+  expect(events.map(({ reason, note }) => [reason, note])).toContainEqual([
+    "ReplacingInstance",
+    `Instance orders-2 is filled anew from the primary: ${words}`,
+  ]);
+});
 
 test.concurrent("a rollout that finds no image stops, serves on, says so, and comes back when it is taken back", async () => {
   await using scenario = await open("rollout");

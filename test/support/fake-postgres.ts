@@ -36,6 +36,8 @@ export interface FakeCluster {
   readonly inForce: Map<string, Readonly<Record<string, string>>>;
   /** The hosts whose servers were restarted through the port, in order. */
   readonly restarts: string[];
+  /** The hosts that were filled anew through the port, in order. */
+  readonly refills: string[];
   /** How often anything was looked at, and how often something was changed, through the ports. */
   observations: number;
   writes: number;
@@ -83,6 +85,7 @@ export class FakePostgres {
         primary: undefined,
         inForce: new Map(),
         restarts: [],
+        refills: [],
         roles: new Map([["postgres", superuser]]),
         databases: new Map([["postgres", { owner: "postgres", openToPublic: true }]]),
         configuration: {},
@@ -199,6 +202,7 @@ export class FakePostgres {
         role: this.replicas.has(address.host) ? "replica" : "primary",
         timeline: cluster.timeline,
         pendingRestart: this.pendingRestart(address.host) !== undefined,
+        streaming: this.replicas.has(address.host) && !this.behind.has(address.host),
         version: "4.0.7",
       };
     },
@@ -224,6 +228,18 @@ export class FakePostgres {
       const refusal = this.refusal ?? (pending ? undefined : "restart conditions are not satisfied");
       if (refusal !== undefined) throw new PortError(refusal, { reason: "PatroniRefused", code: "503" });
       cluster.restarts.push(address.host);
+      this.started(address.host);
+      this.world.memberChanged();
+      return this.answersLate ? "underWay" : "done";
+    },
+
+    reinitialize: async (address, signal) => {
+      const cluster = this.#reached(address, signal);
+      const refusal =
+        this.refusal ?? (this.replicas.has(address.host) ? undefined : "I am the leader, can not reinitialize");
+      if (refusal !== undefined) throw new PortError(refusal, { reason: "PatroniRefused", code: "503" });
+      cluster.refills.push(address.host);
+      this.behind.delete(address.host);
       this.started(address.host);
       this.world.memberChanged();
       return this.answersLate ? "underWay" : "done";

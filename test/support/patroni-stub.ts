@@ -83,6 +83,7 @@ export async function startPatroniStub(): Promise<PatroniStub> {
         return send(200, patched.configuration);
       }
       case "POST /restart":
+      case "POST /reinitialize":
       case "POST /switchover": {
         if (request.headers.authorization !== expected) return send(401, null);
         if (request.headers["content-length"] === undefined) return send(411, null);

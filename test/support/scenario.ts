@@ -9,6 +9,7 @@ import { ObservationMemo } from "../../src/database/outside/observation-memo.ts"
 import type { DynamicConfiguration } from "../../src/database/outside/patroni.ts";
 import type { ProvisionFacts } from "../../src/database/outside/provision.ts";
 import { StartFailures } from "../../src/database/troubles/start-failures.ts";
+import { UnusableReplicas, type Patience } from "../../src/database/troubles/unusable-replicas.ts";
 import {
   ConfigMap,
   ContestedPaths,
@@ -59,6 +60,8 @@ export interface OperatorOptions {
   readonly apart?: boolean;
   /** PostgreSQL major version → image, before the catalogue: as a newer operator may have others. */
   readonly images?: Readonly<Record<string, string>>;
+  /** With replicas that do not follow. */
+  readonly patience?: Patience;
 }
 
 export interface RunningOperator {
@@ -283,6 +286,7 @@ async function startOperator(
         memo: new ObservationMemo<ProvisionFacts>({ resyncEveryMs }),
         contested: new ContestedPaths(),
         startFailures: new StartFailures(),
+        unusableReplicas: new UnusableReplicas(options.patience),
         now: () => new Date(),
         monotonicMs: () => performance.now(),
       },

@@ -19,6 +19,8 @@ export interface PatroniStatus {
   readonly timeline: number | undefined;
   /** PostgreSQL must be restarted for a parameter to come into force. */
   readonly pendingRestart: boolean;
+  /** It is a replica that streams, from whomever. */
+  readonly streaming: boolean;
   /** Patroni's own version, e.g. "4.0.7". */
   readonly version: string;
 }
@@ -53,6 +55,13 @@ export interface Patroni {
    * @throws PortError (PatroniRefused when it does not: nothing waits for a restart, another action runs, it did not start)
    */
   restart(address: ServerAddress, signal: AbortSignal): Promise<Answered>;
+
+  /**
+   * Has the member at `address` throw its data away and copy the leader's. It has only begun when this answers; how far it is shows in
+   * the member's state.
+   * @throws PortError (PatroniRefused when it leads, nobody leads, or it is doing something else)
+   */
+  reinitialize(address: ServerAddress, signal: AbortSignal): Promise<Answered>;
 
   /**
    * Hands the leadership over from one member to another, in good order: nothing is done unless `leader` leads and

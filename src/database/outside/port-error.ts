@@ -7,7 +7,7 @@
  * - NotPrimary: it answered, and is (or became) a replica.
  * - CredentialsRefused: it answered, and does not accept our credentials, or asked for them in an unsafe way.
  * - ProvisioningRefused: it answered with an error of its own; `code` says which.
- * - PatroniRefused: Patroni does not restart or switch over now; the message holds what it says.
+ * - PatroniRefused: Patroni does not restart, switch over or fill a replica anew now; the message holds what it says.
  */
 export type PortReason = "Unreachable" | "NotPrimary" | "CredentialsRefused" | "ProvisioningRefused" | "PatroniRefused";
 

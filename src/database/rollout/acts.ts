@@ -35,6 +35,8 @@ export type Act =
   | { readonly type: "deletePod"; readonly instance: Instance; readonly because: string }
   /** PostgreSQL is restarted in its Pod, for parameters that wait for that. */
   | { readonly type: "restart"; readonly instance: Instance; readonly because: string }
+  /** What a replica holds is of no use any more: Patroni throws it away and fills it anew from the primary. */
+  | { readonly type: "reinitialize"; readonly instance: Instance; readonly because: string }
   /** The primary hands over to a replica that streams. */
   | {
       readonly type: "switchover";
@@ -64,7 +66,13 @@ const lookAgainMs = 10_000;
 /** A volume that was made only now may be bound yet. */
 const timeToBindMs = 10_000;
 
-const takesAway: ReadonlySet<Act["type"]> = new Set(["retire", "stop", "removeVolume", "abandonVolume"]);
+const takesAway: ReadonlySet<Act["type"]> = new Set([
+  "retire",
+  "stop",
+  "removeVolume",
+  "abandonVolume",
+  "reinitialize",
+]);
 
 /** What the instance holds may be gone after it. Without a sound volume PostgreSQL may not come back after a restart either. */
 const endsCopy = ({ type, instance }: Act): boolean =>
@@ -119,6 +127,8 @@ export async function performAct<V>(act: Act, situation: Situation, context: Con
       return nextStepMs;
     case "restart":
       return restart(act, situation, tell, context.signal);
+    case "reinitialize":
+      return reinitialize(act, situation, tell, context.signal);
     case "switchover":
       return switchOver(act, situation, tell, context.signal);
   }
@@ -174,6 +184,22 @@ async function restart(
   const answered = await asked(what, () => patroni.restart(address, signal));
   tell("RollingOut", `Restarting PostgreSQL in ${instance.podName}: ${because}`);
   return answered === "done" ? undefined : lookAgainMs;
+}
+
+/** Not where a live look says that it leads, or follows after all. Patroni itself refuses while it is doing something else, e.g. rewinds. */
+async function reinitialize(
+  { instance, because }: Of<"reinitialize">,
+  { patroni, resolved }: Situation,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const address = patroniAddress(resolved, instance);
+  const what = `filling ${instance.podName} anew`;
+  const { role, streaming } = await asked(what, () => patroni.status(address, signal));
+  if (role === "primary" || streaming) return lookAgainMs;
+  await asked(what, () => patroni.reinitialize(address, signal));
+  tell("ReplacingInstance", `Instance ${instance.name} is filled anew from the primary: ${because}`);
+  return lookAgainMs;
 }
 
 async function switchOver(

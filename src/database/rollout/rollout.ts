@@ -2,6 +2,7 @@
 import type { Act } from "./acts.ts";
 import type { Database } from "../api.ts";
 import type { Instance } from "../instances.ts";
+import { planReinitialization } from "./reinitialization.ts";
 import { planDiscard, planReplacement } from "./replacement.ts";
 import { planRestart, type RestartConditions } from "./restart.ts";
 import { planRetirement } from "./retirement.ts";
@@ -10,12 +11,13 @@ import { planRetirement } from "./retirement.ts";
 export function planRollout(
   database: Readonly<Database>,
   instances: readonly Instance[],
-  conditions: RestartConditions,
+  conditions: RestartConditions & { readonly givenUp: ReadonlyMap<string, string> },
 ): Act | undefined {
   return (
     planReplacement(database, instances) ??
     planRetirement(database, instances) ??
     planRestart(database, instances, conditions) ??
+    planReinitialization(instances, conditions) ??
     planDiscard(database, instances)
   );
 }

@@ -11,10 +11,11 @@ import {
   type Log,
 } from "../../runtime/index.ts";
 import type { Database } from "../api.ts";
-import type { Instance } from "../instances.ts";
+import { primaryOf, type Instance } from "../instances.ts";
 import { lastWords } from "./last-words.ts";
 import { occurredAtMs } from "./refusals.ts";
 import type { StartFailures } from "./start-failures.ts";
+import type { UnusableReplicas } from "./unusable-replicas.ts";
 import type { Evidence } from "./troubles.ts";
 import { isUnbound } from "../volumes.ts";
 
@@ -23,12 +24,16 @@ export interface EvidenceContext {
   readonly cache: Cache;
   readonly signal: AbortSignal;
   readonly log: Log;
-  readonly value: { readonly startFailures: StartFailures; readonly monotonicMs: () => number };
+  readonly value: {
+    readonly startFailures: StartFailures;
+    readonly unusableReplicas: UnusableReplicas;
+    readonly monotonicMs: () => number;
+  };
 }
 
 export interface Found {
   readonly evidence: Evidence;
-  /** StorageClasses are not watched: when to look whether a missing one is there, in milliseconds. */
+  /** Neither StorageClasses nor logs are watched: when to look again whether a missing one is there, or what a replica says. */
   readonly lookAgainMs?: number;
 }
 
@@ -43,15 +48,38 @@ export async function readEvidence(
 ): Promise<Found> {
   const troubled = instances.filter(({ ready, deleting, retired }) => !ready && !deleting && !retired);
   const classes = await readClasses(troubled, context);
-  const isMissing = [...classes.values()].includes(undefined);
+  const unusable = await readUnusable(instances, context);
+  const dueMs = [...([...classes.values()].includes(undefined) ? [missingAgainMs] : []), ...unusable.againMs];
   return {
     evidence: {
       refusals: readRefusals(database, troubled, context.cache),
       classes,
       startFailures: await readStartFailures(troubled, context),
+      unusable: unusable.words,
     },
-    ...(isMissing ? { lookAgainMs: missingAgainMs } : {}),
+    ...(dueMs.length === 0 ? {} : { lookAgainMs: Math.min(...dueMs) }),
   };
+}
+
+/** While nobody leads no replica follows: it says nothing of its data. */
+async function readUnusable(instances: readonly Instance[], context: EvidenceContext) {
+  const words = new Map<string, string>();
+  const againMs: number[] = [];
+  if (primaryOf(instances) === undefined) return { words, againMs };
+  const { unusableReplicas, monotonicMs } = context.value;
+  for (const instance of instances) {
+    const looked = await unusableReplicas.look(instance, monotonicMs(), () => readLog(instance, context));
+    if (looked.words !== undefined) words.set(instance.name, looked.words);
+    if (looked.againMs !== undefined) againMs.push(looked.againMs);
+  }
+  return { words, againMs };
+}
+
+function readLog({ pod, podName }: Instance, context: EvidenceContext): Promise<string | undefined> {
+  const { client, signal } = context;
+  return attempt(`log of ${podName}`, context, async () =>
+    pod === undefined ? undefined : client.podLog(refTo(pod), { ...logTail, signal }),
+  );
 }
 
 /**
@@ -93,16 +121,15 @@ async function readStartFailures(
   troubled: readonly Instance[],
   context: EvidenceContext,
 ): Promise<Evidence["startFailures"]> {
-  const { client, signal, value } = context;
+  const { startFailures, monotonicMs } = context.value;
   const failures = new Map();
   for (const instance of troubled) {
     const { pod } = instance;
     if (pod === undefined) continue;
-    const failure = await value.startFailures.of(instance, value.monotonicMs(), () =>
-      attempt(`log of ${instance.podName}`, context, async () =>
-        lastWords(await client.podLog(refTo(pod), { ...logTail, signal })),
-      ),
-    );
+    const failure = await startFailures.of(instance, monotonicMs(), async () => {
+      const log = await readLog(instance, context);
+      return log === undefined ? undefined : lastWords(log);
+    });
     if (failure !== undefined) failures.set(pod.metadata.uid ?? "", failure);
   }
   return failures;

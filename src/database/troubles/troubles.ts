@@ -3,7 +3,7 @@
 import type { PersistentVolumeClaim, Pod } from "../../runtime/index.ts";
 import type { Reason, Remark } from "../api.ts";
 import { containerTrouble, type Finding } from "./container-troubles.ts";
-import type { Instance } from "../instances.ts";
+import { primaryOf, type Instance } from "../instances.ts";
 import { saysDiskFull } from "./last-words.ts";
 import { volumeLoss } from "../volume-loss.ts";
 import { capacityOf, isUnbound } from "../volumes.ts";
@@ -16,6 +16,8 @@ export interface Evidence {
   readonly classes: ReadonlyMap<string, { readonly provisioner: string } | undefined>;
   /** By the uid of a Pod: PostgreSQL does not start in it. */
   readonly startFailures: ReadonlyMap<string, StartFailure>;
+  /** By the name of an instance: why its data are of no use any more. */
+  readonly unusable: ReadonlyMap<string, string>;
 }
 
 export interface StartFailure {
@@ -64,6 +66,8 @@ function troubleOf(instance: Instance, instances: readonly Instance[], evidence:
   if (loss !== undefined) return ofVolume("VolumeLost", loss);
   if (instance.deleting) return undefined;
   const full = instance.diskFull ? ofPod(outOfRoom(volume)) : undefined;
+  const unusable = evidence.unusable.get(name);
+  if (unusable !== undefined && full === undefined) return ofPod(lostTrack(unusable, instances));
   if (instance.ready) return full;
   const refusal = pod === undefined ? evidence.refusals.get(statefulSet?.metadata.uid ?? "") : undefined;
   if (refusal !== undefined) return ofPod(refused(refusal));
@@ -118,6 +122,14 @@ function unbound({ spec }: Readonly<PersistentVolumeClaim>, { classes }: Evidenc
 function withVolume({ reason, detail }: Finding, volume: Readonly<PersistentVolumeClaim> | undefined): Finding {
   if (!saysDiskFull(detail)) return { reason, detail };
   return { reason: "DiskFull", detail: `${named(volume)} is full: ${detail}` };
+}
+
+function lostTrack(words: string, instances: readonly Instance[]): Finding {
+  const from = primaryOf(instances)?.podName ?? "the primary";
+  return {
+    reason: "ReplicaUnusable",
+    detail: `its data are of no use any more, it is filled anew from ${from}: ${words}`,
+  };
 }
 
 /** PostgreSQL may serve on for a while; what it has to write fails sooner or later. */

@@ -33,6 +33,7 @@ const troubles: ReadonlySet<Reason> = new Set([
   "CrashLooping",
   "PostgresNotStarting",
   "DiskFull",
+  "ReplicaUnusable",
 ]);
 
 /** @returns undefined where there is nothing new to warn of */

@@ -63,6 +63,7 @@ describe("nothing is done when the live read says otherwise than the plan:", () 
       { type: "stop", instance: second },
       { type: "removeVolume", instance: second },
       { type: "abandonVolume", instance: second },
+      { type: "reinitialize", instance: second, because },
     ];
     for (const act of acts) expect(await perform(act), act.type).toBeGreaterThan(0);
     expect(done).toEqual([]);
@@ -96,6 +97,7 @@ describe("what may end a copy of the data is done only beside a primary that say
     { type: "abandonVolume", instance: second },
     { type: "deletePod", instance: second, because },
     { type: "restart", instance: second, because },
+    { type: "reinitialize", instance: second, because },
     // As if the plan had it wrong.
     { type: "deletePod", instance: first, because },
     { type: "restart", instance: first, because },
@@ -109,7 +111,7 @@ describe("what may end a copy of the data is done only beside a primary that say
 
   test("it leads itself, as planned", async () => {
     const { perform, done, first } = world("orders-1-0", losing);
-    for (const type of ["deletePod", "restart"] as const) {
+    for (const type of ["deletePod", "restart", "reinitialize"] as const) {
       expect(await perform({ type, instance: first, because }), type).toBeGreaterThan(0);
     }
     expect(done).toEqual([]);
@@ -118,7 +120,7 @@ describe("what may end a copy of the data is done only beside a primary that say
   test("the leader's node is lost, and its key and readiness are still there", async () => {
     const { perform, done, fake, ...both } = world("orders-1-0", losing);
     fake.unreachable.add("10.0.0.1");
-    for (const act of ending(both).slice(0, 6)) {
+    for (const act of ending(both).slice(0, 7)) {
       await expect(perform(act), act.type).rejects.toThrow(
         "whether orders-1-0 leads: 10.0.0.1:8008: connect ECONNREFUSED",
       );
@@ -129,7 +131,7 @@ describe("what may end a copy of the data is done only beside a primary that say
   test("the leader was demoted", async () => {
     const { perform, done, fake, ...both } = world("orders-1-0", losing);
     fake.joins("10.0.0.1", "replica");
-    for (const act of ending(both).slice(0, 6)) expect(await perform(act), act.type).toBeGreaterThan(0);
+    for (const act of ending(both).slice(0, 7)) expect(await perform(act), act.type).toBeGreaterThan(0);
     expect(done).toEqual([]);
   });
 
@@ -139,7 +141,7 @@ describe("what may end a copy of the data is done only beside a primary that say
       ...(await fake.patroni.status(...asked)),
       state: "stopping",
     });
-    for (const act of ending({ first, second }).slice(0, 6)) {
+    for (const act of ending({ first, second }).slice(0, 7)) {
       expect(await perform(act, { ...fake.patroni, status }), act.type).toBeGreaterThan(0);
     }
     expect(done).toEqual([]);
@@ -252,6 +254,47 @@ describe("a switchover", () => {
     expect(failure).toMatchObject({
       reason: "PatroniRefused",
       message: "switchover from orders-1-0 to orders-2-0: no good candidates have been found",
+    });
+    expect(done).toEqual([]);
+  });
+});
+
+describe("a replica is filled anew", () => {
+  const useless: readonly InstanceFixture[] = [two[0]!, { number: 2, patroni: { role: "replica", state: "running" } }];
+
+  test("by its own Patroni, and looked at again", async () => {
+    const { perform, done, fake, second } = world("orders-1-0", useless);
+    fake.joins("10.0.0.2", "replica");
+    fake.behind.add("10.0.0.2");
+    expect(await perform({ type: "reinitialize", instance: second, because: "no such WAL" })).toBeGreaterThan(0);
+    expect(fake.cluster("orders").refills).toEqual(["10.0.0.2"]);
+    expect(done).toEqual(["Instance orders-2 is filled anew from the primary: no such WAL"]);
+  });
+
+  test.each([
+    { because: "it follows after all", live: { role: "replica", streaming: true } },
+    { because: "it leads, whatever the cache says", live: { role: "primary", streaming: false } },
+  ])("but not when a live look says that $because", async ({ live }) => {
+    const { perform, done, fake, second } = world("orders-1-0", useless);
+    fake.joins("10.0.0.2", "replica");
+    const status: Patroni["status"] = async (address, signal) => {
+      const said = await fake.patroni.status(address, signal);
+      return address.host === "10.0.0.2" ? { ...said, ...live } : said;
+    };
+    expect(await perform({ type: "reinitialize", instance: second, because }, { ...fake.patroni, status })).toBe(
+      10_000,
+    );
+    expect([fake.cluster("orders").refills, done]).toEqual([[], []]);
+  });
+
+  test("that Patroni refuses is a failure with its words", async () => {
+    const { perform, done, fake, second } = world("orders-1-0", useless);
+    fake.joins("10.0.0.2", "replica");
+    fake.behind.add("10.0.0.2");
+    fake.refusal = "running pg_rewind from orders-1-0 already in progress";
+    await expect(perform({ type: "reinitialize", instance: second, because })).rejects.toMatchObject({
+      reason: "PatroniRefused",
+      message: "filling orders-2-0 anew: running pg_rewind from orders-1-0 already in progress",
     });
     expect(done).toEqual([]);
   });

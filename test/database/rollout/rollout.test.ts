@@ -13,7 +13,8 @@ const mistaken: InstanceFixture = {
 };
 const retired: InstanceFixture = { number: 4, volume: { retired: "Retain" } };
 
-const cases: { act: string; existing: InstanceFixture[]; because: string }[] = [
+/** `useless`: the data of orders-3 have been of no use for a while. */
+const cases: { act: string; existing: InstanceFixture[]; because: string; useless?: true }[] = [
   { act: "discardVolume 3", existing: [primary, { number: 2 }, mistaken], because: "nothing else is to be done" },
   {
     act: "deletePod 2",
@@ -31,12 +32,35 @@ const cases: { act: string; existing: InstanceFixture[]; because: string }[] = [
     existing: [{ ...primary, volume: { deleting: true } }, { number: 2 }, mistaken, retired],
     because: "the primary's data come before everything else",
   },
+  {
+    act: "reinitialize 3",
+    existing: [primary, { number: 2 }, { number: 3, patroni: { role: "replica", state: "starting" } }],
+    useless: true,
+    because: "what it holds is of no use any more, and nothing else is to be done",
+  },
+  {
+    act: "deletePod 3",
+    existing: [primary, { number: 2 }, { number: 3, revision: "old", patroni: { role: "replica", state: "starting" } }],
+    useless: true,
+    because: "what is declared may be the remedy",
+  },
+  {
+    act: "abandonVolume 2",
+    existing: [
+      primary,
+      { number: 2, volume: { phase: "Lost" }, ready: false },
+      { number: 3, patroni: { role: "replica", state: "starting" } },
+    ],
+    useless: true,
+    because: "one is filled at a time, and the other has nothing at all",
+  },
 ];
 
-test.each(cases)("$act: $because", ({ act, existing }) => {
+test.each(cases)("$act: $because", ({ act, existing, useless = false }) => {
   const planned = planRollout(orders({ replicas: 3 }), instances(1, ...existing), {
     takingUp: false,
     configured: true,
+    givenUp: new Map(useless ? [["orders-3", "no such WAL"]] : []),
   });
   expect(`${planned?.type} ${planned?.instance.number}`).toBe(act);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { readEvidence } from "../../../src/database/troubles/evidence.ts";
 import type { Instance } from "../../../src/database/instances.ts";
+import { UnusableReplicas } from "../../../src/database/troubles/unusable-replicas.ts";
 import { StartFailures } from "../../../src/database/troubles/start-failures.ts";
 import { ApiError, createLog, type Cache, type KubeClient, type KubeEvent } from "../../../src/runtime/index.ts";
 import { instances, leading, orders, type InstanceFixture } from "../../support/orders.ts";
@@ -13,7 +14,11 @@ function contextOf(api: Partial<KubeClient>, events: readonly KubeEvent[] = []) 
     cache: { get: () => undefined, list: () => events } as unknown as Cache,
     signal: new AbortController().signal,
     log: createLog({ level: "silent", name: "test" }),
-    value: { startFailures: new StartFailures(), monotonicMs: () => 0 },
+    value: {
+      startFailures: new StartFailures(),
+      unusableReplicas: new UnusableReplicas({ beforeLookMs: 0, beforeActMs: 45_000 }),
+      monotonicMs: () => 0,
+    },
   };
 }
 
@@ -116,6 +121,25 @@ describe("an Event about a refused Pod", () => {
     const existing = withUids(instances(undefined, given));
     const { evidence } = await readEvidence(notReadySince(4), existing, contextOf({}, events));
     expect([...evidence.refusals.values()]).toEqual(says);
+  });
+});
+
+describe("a replica that does not follow", () => {
+  const silent = { number: 2, patroni: { role: "replica", state: "running" }, runs: true } as const;
+  const podLog = async (): Promise<string> => "FATAL:  requested timeline 3 is not a child of this server's history";
+
+  test("says in its log why it never will, and is looked at again", async () => {
+    const existing = instances(1, { number: 1, patroni: leading }, silent);
+    const { evidence, lookAgainMs } = await readEvidence(orders(), existing, contextOf({ podLog }));
+    expect([...evidence.unusable]).toEqual([
+      ["orders-2", "requested timeline 3 is not a child of this server's history"],
+    ]);
+    expect(lookAgainMs).toBe(45_000);
+  });
+
+  test("is not asked while nobody leads", async () => {
+    const { evidence, lookAgainMs } = await readEvidence(orders(), instances(undefined, silent), contextOf({}));
+    expect([evidence.unusable.size, lookAgainMs]).toEqual([0, undefined]);
   });
 });
 

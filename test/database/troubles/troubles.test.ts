@@ -35,7 +35,7 @@ function world(leader: number | undefined, ...fixtures: readonly Fixture[]): rea
 }
 
 const down = (number = 1, more: Partial<Fixture> = {}): Fixture => ({ number, ready: false, patroni: null, ...more });
-const noEvidence: Evidence = { refusals: new Map(), classes: new Map(), startFailures: new Map() };
+const noEvidence: Evidence = { refusals: new Map(), classes: new Map(), startFailures: new Map(), unusable: new Map() };
 const evidence = (more: Partial<Evidence>): Evidence => ({ ...noEvidence, ...more });
 const unbound = {
   storageClassName: "fast",
@@ -227,6 +227,33 @@ describe("nothing is wrong", () => {
     },
   ])("$because", ({ given, evidence: found = noEvidence }) => {
     expect(troublesOf(world(1, given), found)).toEqual([]);
+  });
+});
+
+describe("a replica whose data are of no use any more", () => {
+  const unusable = evidence({ unusable: new Map([["orders-2", "no such WAL"]]) });
+  const says = "orders-2-0: its data are of no use any more, it is filled anew from orders-1-0: no such WAL";
+  const primary: Fixture = { number: 1, patroni: leading };
+
+  test.each([
+    {
+      because: "it is ready, and does not follow",
+      given: { number: 2, patroni: { role: "replica", state: "running" } },
+    },
+    {
+      because: "PostgreSQL does not start in it",
+      given: down(2, { patroni: { role: "replica", state: "start failed" } }),
+    },
+  ])("is told with its words: $because", ({ given }) => {
+    expect(remarkOf(troublesOf(world(1, primary, given), unusable))).toEqual({
+      reason: "ReplicaUnusable",
+      message: says,
+    });
+  });
+
+  test("waits while its disk is full, which is told", () => {
+    const [trouble] = troublesOf(world(1, primary, down(2, { diskFull: true })), unusable);
+    expect(trouble?.reason).toBe("DiskFull");
   });
 });
 
