@@ -1,7 +1,8 @@
 // Bundles a program for Node 24 with esbuild and says which chunks are loaded at its start.
 import { rmSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join, relative } from "node:path";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -14,6 +15,46 @@ export interface Chunk {
   /** The packages of which it holds something. */
   readonly packages: readonly string[];
 }
+
+/**
+ * Node's own modules as plain values. An `import` of one reads everything that it exports, and `node:http`, `node:fs` and
+ * `node:crypto` export things that load half of Node: fetch, http2, webcrypto. That costs 3 MiB and 30 ms at each start.
+ */
+const builtins: Plugin = {
+  name: "builtins",
+  setup(bundler) {
+    bundler.onResolve({ filter: /./ }, ({ path, kind }) =>
+      kind !== "entry-point" && isBuiltin(path)
+        ? { path: path.replace(/^(?!node:)/, "node:"), namespace: "builtin" }
+        : undefined,
+    );
+    bundler.onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/**
+ * Parts of packages that nothing here uses, and what stands for them. Each loads modules of Node that are worth megabytes: worker
+ * threads, which pino has for its transports, and the cluster and gzip of prom-client.
+ */
+const unused: Readonly<Record<string, { readonly importedBy: RegExp; readonly instead: string }>> = {
+  "./lib/transport": { importedBy: /\/pino\/pino\.js$/, instead: "module.exports = undefined;" },
+  "./transport": { importedBy: /\/pino\/lib\/tools\.js$/, instead: "module.exports = undefined;" },
+  worker_threads: { importedBy: /\/pino\/lib\/tools\.js$/, instead: "exports.isMainThread = true;" },
+  "./lib/cluster": { importedBy: /\/prom-client\/index\.js$/, instead: "module.exports = undefined;" },
+  "./lib/pushgateway": { importedBy: /\/prom-client\/index\.js$/, instead: "module.exports = undefined;" },
+};
+
+const leaveOut: Plugin = {
+  name: "leave-out",
+  setup(bundler) {
+    bundler.onResolve({ filter: /./ }, ({ path, importer }) =>
+      unused[path]?.importedBy.test(importer) === true ? { path, namespace: "unused" } : undefined,
+    );
+    bundler.onLoad({ filter: /./, namespace: "unused" }, ({ path }) => ({ contents: unused[path]?.instead ?? "" }));
+  },
+};
 
 /**
  * Writes `outdir`/main.js, its chunks, source maps and a package.json; what was there is removed first. Names are kept, since
@@ -41,8 +82,9 @@ export async function bundle(entry: string, outdir: string): Promise<Chunk[]> {
     metafile: true,
     external: ["pg-native"],
     logLevel: "warning",
+    plugins: [leaveOut, builtins],
     // CommonJS packages require Node's own modules; in ESM there is no require unless one is made.
-    banner: { js: 'import{createRequire as __cr}from"node:module";const require=__cr(import.meta.url);' },
+    banner: { js: 'const require=process.getBuiltinModule("module").createRequire(import.meta.url);' },
   });
   // An image holds nothing else that would say so.
   writeFileSync(join(outdir, "package.json"), '{ "type": "module" }\n');
