@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/scenarios/**", "test/e2e/**"],
+          exclude: ["test/scenarios/**", "test/examples/**", "test/e2e/**"],
           pool: "threads",
           isolate: false,
           testTimeout: 30_000,
@@ -18,7 +18,7 @@ export default defineConfig({
       {
         test: {
           name: "scenarios",
-          include: ["test/scenarios/**/*.test.ts"],
+          include: ["test/scenarios/**/*.test.ts", "test/examples/**/*.test.ts"],
           globalSetup: "test/support/global-setup.ts",
           pool: "threads",
           testTimeout: 120_000,

@@ -20,10 +20,11 @@ export function apiRequest(
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,
   body?: unknown,
-  options: { contentType?: string; timeoutMs?: number } = {},
+  options: { contentType?: string; accept?: string; timeoutMs?: number } = {},
 ): Promise<ApiAnswer> {
   const { credential } = connection;
   const headers: Record<string, string> = {};
+  if (options.accept !== undefined) headers["accept"] = options.accept;
   if (body !== undefined) headers["content-type"] = options.contentType ?? "application/json";
   if ("token" in credential) headers["authorization"] = `Bearer ${credential.token}`;
   return new Promise((resolve, reject) => {

@@ -56,8 +56,8 @@ test("a pass that cannot write a status is told all the same, and one that let i
   });
   controller.measure?.({ cache: world.cache, subscribe: world.subscribe, metrics: world.registry });
   const pass = (database: Database) => {
-    const { client, cache, events, log } = world;
-    const context = { client, cache, events, log, signal: AbortSignal.timeout(10_000), value: controller.value };
+    const { client, cache, events, clock, log } = world;
+    const context = { client, cache, events, clock, log, signal: AbortSignal.timeout(10_000), value: controller.value };
     return controller.reconcile(database, context);
   };
   const series = "holdfast_database_last_reconcile";

@@ -36,12 +36,12 @@ export class ReconcileWorld implements AsyncDisposable {
   readonly namespace = `shop-${randomUUID().slice(0, 8)}`;
   readonly emitted: EventNote[] = [];
   readonly context: ApplyContext;
-  readonly config: ApplyConfig = {
+  readonly config = {
     fieldManager,
     labels: managed,
     ownerUidAnnotation: ownerUid,
     contested: new ContestedPaths(),
-  };
+  } satisfies ApplyConfig;
   readonly client: HttpClient;
   #stores = new Map<string, Store<any>>();
 

@@ -22,6 +22,8 @@ export interface Context<V> {
   readonly client: KubeClient;
   readonly cache: Cache;
   readonly events: EventRecorder;
+  /** The time of day for conditions and schedules: a pass that asks here can be tested at any instant. */
+  readonly clock: Clock;
   readonly log: Log;
   /** Aborted on a lost lease, when the pass takes too long, and at shutdown if it has not ended by itself. */
   readonly signal: AbortSignal;
@@ -95,6 +97,7 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
       client: span === undefined ? client : new TracedClient(client, span),
       cache,
       events: world.events,
+      clock,
       log: passLog,
       signal,
       value: options.value,

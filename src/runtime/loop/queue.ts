@@ -1,7 +1,7 @@
 // The keyed work queue: which key runs next, and when. One key is one entry however often it was added; it never runs twice
 // at once. Single-threaded: every method but `take` and `close` is synchronous.
-import { backoffMs, type Backoff } from "../backoff.ts";
-import { maxTimerMs, type Clock } from "../clock.ts";
+import { backoffMs, defaultBackoff, type Backoff } from "../backoff.ts";
+import { maxTimerMs, systemClock, type Clock } from "../clock.ts";
 import type { Key } from "../kube/object.ts";
 import { Heap, type HeapItem } from "./heap.ts";
 
@@ -76,8 +76,9 @@ interface Entry extends HeapItem {
 }
 
 export interface QueueOptions {
-  readonly clock: Clock;
-  readonly backoff: Backoff;
+  readonly clock?: Clock;
+  /** Default 1 s … 5 min, factor 2, jitter 0.2. */
+  readonly backoff?: Backoff;
   readonly observer?: QueueObserver;
   /** In [0, 1). Default Math.random. */
   readonly random?: () => number;
@@ -105,9 +106,9 @@ export class WorkQueue {
   #closed = false;
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
 
-  constructor(options: QueueOptions) {
-    this.#clock = options.clock;
-    this.#backoff = options.backoff;
+  constructor(options: QueueOptions = {}) {
+    this.#clock = options.clock ?? systemClock;
+    this.#backoff = options.backoff ?? defaultBackoff;
     this.#random = options.random ?? Math.random;
     this.#observer = options.observer;
   }

@@ -45,10 +45,10 @@ export interface Handling {
 export interface ApplyConfig extends Pick<ApplyOptions, "fieldManager"> {
   /** Stamped on every child; prune touches nothing without them. E.g. app.kubernetes.io/managed-by. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Annotation that carries the owner's uid where `ownership` is "annotation". */
-  readonly ownerUidAnnotation: string;
-  /** Remembers what others keep taking from us: `new ContestedPaths()`. */
-  readonly contested: ContestedPaths;
+  /** Annotation that carries the owner's uid. Only where `ownership` is "annotation". */
+  readonly ownerUidAnnotation?: string;
+  /** Remembers what others keep taking from us: `new ContestedPaths()`. Without it that is taken back every time. */
+  readonly contested?: ContestedPaths;
 }
 
 /** What applying needs of the world. */
@@ -110,7 +110,7 @@ export async function apply<T extends KubeObject>(
     return recreate(intent, live, kind, owner, handling, config, context);
   }
   if (object.metadata.resourceVersion === live.metadata.resourceVersion) return unchanged<T>(object);
-  config.contested.taken(live.metadata.uid!, pathsOf(differences.filter(wasTaken)));
+  config.contested?.taken(live.metadata.uid!, pathsOf(differences.filter(wasTaken)));
   const paths = pathsOf(differences);
   tell(owner, kind, object, "Updated", `: ${summary(paths)}`, context);
   return { result: "updated", object: object as Applied<T>, paths };
@@ -253,8 +253,8 @@ async function leaveContestedAlone(
   { contested, fieldManager }: ApplyConfig,
   { client, events, signal }: ApplyContext,
 ): Promise<void> {
-  const verdict = contested.judge(live.metadata.uid!, pathsOf(differences.filter(wasTaken)));
-  if (verdict.type === "free") return;
+  const verdict = contested?.judge(live.metadata.uid!, pathsOf(differences.filter(wasTaken)));
+  if (verdict === undefined || verdict.type === "free") return;
   const problem = `${verdict.path} of ${nameOf(kind, live)} is contested`;
   if (verdict.type === "started") {
     // The cache keeps only our own managedFields, so the other one has to be asked for.

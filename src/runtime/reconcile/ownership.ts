@@ -12,7 +12,7 @@ export type Ownership = "controller" | "annotation";
 
 export interface Marks {
   readonly labels: Readonly<Record<string, string>>;
-  readonly ownerUidAnnotation: string;
+  readonly ownerUidAnnotation?: string;
 }
 
 /** The desired object with our labels and its owner on it. @throws Error when that owner cannot own it. */
@@ -24,6 +24,7 @@ export function stamp<T extends KubeObject>(desired: T, kind: Kind<T>, owner: Ow
     marked.ownerReferences = [...(metadata.ownerReferences ?? []), ownerReference(owner.object, owner.kind, child)];
   } else {
     const uid = owner.object.metadata.uid;
+    if (marks.ownerUidAnnotation === undefined) throw new Error(`${kind.kind} ${metadata.name}: no ownerUidAnnotation`);
     if (uid === undefined) throw new Error(`${owner.kind.kind} ${owner.object.metadata.name} has no uid`);
     marked.annotations = { ...metadata.annotations, [marks.ownerUidAnnotation]: uid };
   }
@@ -43,7 +44,8 @@ export function claim(live: Readonly<KubeObject>, owner: Owner, marks: Marks): "
   const labelled = hasLabels(live, marks.labels);
   const controller = controllerOf(live);
   if (controller === undefined) {
-    return labelled || annotations?.[marks.ownerUidAnnotation] === uid ? "ours" : "foreign";
+    const owned = marks.ownerUidAnnotation !== undefined && annotations?.[marks.ownerUidAnnotation] === uid;
+    return labelled || owned ? "ours" : "foreign";
   }
   const namesake =
     controller.kind === owner.kind.kind &&

@@ -38,6 +38,11 @@ describe("stamp", () => {
     });
   });
 
+  test("needs the annotation's name only for what must outlive its owner", () => {
+    expect(stamp(plain, ConfigMap, owner, "controller", { labels }).metadata.ownerReferences).toEqual([reference]);
+    expect(() => stamp(plain, ConfigMap, owner, "annotation", { labels })).toThrow("no ownerUidAnnotation");
+  });
+
   test("rule 43: refuses an owner in another namespace: the garbage collector would delete the child", () => {
     const elsewhere = { ...plain, metadata: { name: "orders", namespace: "other" } };
     expect(() => stamp(elsewhere, ConfigMap, owner, "controller", marks)).toThrow("outside of its namespace");
