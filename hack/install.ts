@@ -23,7 +23,7 @@ export async function installOperator(
 ): Promise<void> {
   await progress.stage("Bundle", async () => {
     copyChartCrds();
-    await bundle(`${repository}src/main.ts`, `${repository}dist`);
+    await bundle(`${repository}src/main.ts`, `${repository}dist/operator`);
   });
   for (const source of [postgresImage, operatorImage]) await cluster.loadImage(await buildImage(source, progress));
   await progress.stage("helm install", () => helmInstall(cluster, options));

@@ -187,6 +187,32 @@ describe("imports", () => {
   });
 });
 
+describe("the test kit", () => {
+  const root = join(src, "..");
+  const kit = new Map(
+    globSync("testing/**/*.ts", { cwd: root }).map((file) => [
+      file,
+      parse(file, readFileSync(join(root, file), "utf8")),
+    ]),
+  );
+  const importsOf = [...kit].flatMap(([file, { imports }]) => imports.map(({ to }) => ({ file, to })));
+
+  test("needs the runtime's door, a control plane, and no test runner", () => {
+    const strange = importsOf.filter(
+      ({ to }) => !/^(node:|testing\/|hack\/cluster\/|src\/runtime\/index\.ts$|js-yaml$)/.test(to),
+    );
+    expect(strange).toEqual([]);
+  });
+
+  test("is known to nothing of the operator", () => {
+    expect(
+      [...sources].flatMap(([file, { imports }]) =>
+        imports.filter(({ to }) => to.includes("testing/")).map(() => file),
+      ),
+    ).toEqual([]);
+  });
+});
+
 describe("packages", () => {
   test.each(Object.entries(behindOnePlace))("%s is loaded in %s alone", (name, place) => {
     const users = [...sources].filter(([, { imports }]) =>

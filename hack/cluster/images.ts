@@ -18,7 +18,7 @@ export const postgresImage: ImageSource = {
   context: join(repository, "images/postgres"),
 };
 
-/** The operator of this checkout. `npm run build` has to have written dist/. */
+/** The operator of this checkout. `npm run build` has to have written dist/operator/. */
 export const operatorImage: ImageSource = {
   name: "holdfast/operator:dev",
   dockerfile: join(repository, "images/operator/Dockerfile"),

@@ -100,7 +100,7 @@ export { awaitChange, defaultErrorPolicy, requeue, type ErrorOutcome, type Outco
 export * as on from "./loop/predicates.ts";
 export type { Context, Reconcile } from "./loop/pass.ts";
 export type { Predicate } from "./loop/predicates.ts";
-export { priorities, WorkQueue, type Next, type QueueOptions, type Turn } from "./loop/queue.ts";
+export { priorities, WorkQueue, type Next, type QueueOptions, type QueueState, type Turn } from "./loop/queue.ts";
 export type { Owned, Watched, Watches, WatchOptions } from "./loop/wakes.ts";
 
 // telemetry

@@ -28,7 +28,7 @@ import {
 import { createMetrics } from "../../src/runtime/telemetry/metrics.ts";
 import { sharedControlPlane } from "./api-server.ts";
 import { auditLogEnd, readCalls, type Call } from "./audit.ts";
-import { installCrd, type Definition } from "./crds.ts";
+import { installDefinition, type Definition } from "../../testing/index.ts";
 import { mortalClient } from "./mortal-client.ts";
 
 export interface ExampleProcess {
@@ -174,7 +174,7 @@ export class ExampleWorld implements AsyncDisposable {
     const { plane, namespace } = this;
     await this.admin.create(Namespace, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
     const definitions = await manifest<Definition>(`${this.#name}/manifests/crd.yaml`).catch(() => []);
-    for (const definition of definitions) await installCrd(plane.admin, definition);
+    for (const definition of definitions) await installDefinition(plane.admin, definition);
     const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: this.#name, namespace } };
     await this.admin.create(ServiceAccount, account as ServiceAccount);
     for (const object of await manifest<any>(`${this.#name}/manifests/rbac.yaml`)) {

@@ -1,8 +1,9 @@
 // watch → store → handlers: keeps one kind in memory and tells what became of its objects, in order.
 import { type Clock, systemClock } from "../clock.ts";
 import type { KubeClient } from "./client.ts";
-import { type Kind, type KubeObject, type Ref, resourceName } from "./object.ts";
+import { type Key, keyOf, type Kind, type KubeObject, type Ref, refTo, resourceName } from "./object.ts";
 import { labelMatcher } from "./selector.ts";
+import { listAll } from "./snapshot.ts";
 import { type Cache, type Delta, Store } from "./store.ts";
 import { watchCollection } from "./watch.ts";
 
@@ -91,6 +92,24 @@ export class Informer<T extends KubeObject> {
   /** When an object last changed. */
   get lastEventAt(): Date | undefined {
     return this.#lastEventAt;
+  }
+
+  /** Asks the API server for the collection, and says whether the store has been told all of it, and nothing since. */
+  async isUpToDate(signal?: AbortSignal): Promise<boolean> {
+    if (!this.isSynced) return false;
+    const { client, kind, namespaces = [], labels, fields } = this.#options;
+    const selection = { labels, fields, ...(signal === undefined ? {} : { signal }) };
+    for (const namespace of namespaces.length === 0 ? [""] : namespaces) {
+      const { items } = await listAll(client, kind, namespace === "" ? selection : { ...selection, namespace }, 500);
+      const told = new Map<Key, string | undefined>();
+      for (const object of this.store.told()) {
+        if (namespace === "" || object.metadata.namespace === namespace)
+          told.set(keyOf(refTo(object)), versionOf(object));
+      }
+      if (told.size !== items.length) return false;
+      if (!items.every((item) => told.get(keyOf(refTo(item))) === versionOf(item))) return false;
+    }
+    return true;
   }
 
   /**
@@ -185,4 +204,8 @@ export function cacheOf(informers: Iterable<Pick<Informer<any>, "kind" | "store"
     list: (kind, options) => informerOf(kind).store.list(options),
     covers: (kind, ref) => informerOf(kind).covers(ref),
   };
+}
+
+function versionOf({ metadata }: KubeObject): string {
+  return `${metadata.uid}@${metadata.resourceVersion}`;
 }

@@ -22,7 +22,7 @@ interface Described {
   readonly access: () => Promise<Access>;
 }
 
-/** @throws Error when the file cannot be read or does not have the context. */
+/** @throws Error when the file cannot be read or does not have the context, and what to install where client-node is needed. */
 export async function kubeconfigConnection(options: KubeconfigOptions = {}): Promise<Connection> {
   const { rereadAfterMs = 10_000, clock = systemClock } = options;
   let described = await describe(options);
@@ -54,7 +54,10 @@ async function describe({ path, context }: KubeconfigOptions): Promise<Described
   const plain = path === undefined ? undefined : await readPlainKubeconfig(path, context);
   if (plain !== undefined) return plain;
 
-  const { KubeConfig } = await import("@kubernetes/client-node");
+  const { KubeConfig } = await import("@kubernetes/client-node").catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new Error("this kubeconfig is read by client-node: npm install @kubernetes/client-node", { cause });
+  });
   const config = new KubeConfig();
   if (path === undefined) config.loadFromDefault();
   else config.loadFromFile(path);

@@ -83,6 +83,14 @@ export class InformerSet implements Iterable<Informer<any>> {
     return [...this].filter((informer) => !informer.isSynced).map((informer) => resourceName(informer.kind));
   }
 
+  /** The resources of which the cache does not hold what the API server holds now. */
+  async behind(signal?: AbortSignal): Promise<readonly string[]> {
+    const checked = await Promise.all(
+      [...this].map(async (informer) => ({ informer, current: await informer.isUpToDate(signal) })),
+    );
+    return checked.filter(({ current }) => !current).map(({ informer }) => resourceName(informer.kind));
+  }
+
   *[Symbol.iterator](): Iterator<Informer<any>> {
     for (const { informer } of this.#watches.values()) yield informer;
   }

@@ -17,6 +17,7 @@ import { BoundClient } from "./bound-client.ts";
 import { startController, type ControllerOptions, type ControllerWorld, type RunningController } from "./controller.ts";
 import { InformerSet } from "./informer-set.ts";
 import { lead, type Leadership, type LeaseOptions } from "./leader.ts";
+import type { QueueState } from "./queue.ts";
 import { wakes } from "./wakes.ts";
 
 export interface ManagerOptions {
@@ -52,6 +53,13 @@ export interface Manager {
   readonly metrics: Metrics;
   /** The ports that telemetry listens on once `run` has begun. */
   readonly ports: readonly number[];
+  /** What each controller is at, by name; undefined until it runs. */
+  readonly queues: () => Readonly<Record<string, QueueState | undefined>>;
+  /**
+   * The resources whose cache does not hold what the API server holds now. It lists all of them, so it is for tests, and for whoever
+   * doubts a cache. Rejects with ApiError.
+   */
+  readonly behind: (signal?: AbortSignal) => Promise<readonly string[]>;
   /** Before `run` only. @throws Error when two controllers want different caches of one kind, or bear the same name. */
   controller<T extends KubeObject, V>(options: ControllerOptions<T, V>): void;
   /**
@@ -80,7 +88,7 @@ export function createManager(options: ManagerOptions): Manager {
   const instance = options.identity ?? `${hostname()}_${randomUUID()}`;
   const events = createEventRecorder({ client, component: name, instance, clock, log });
   const lease = options.leaderElection === false ? undefined : { name, identity: instance, ...options.leaderElection };
-  const names = new Set<string>();
+  const queues = new Map<string, () => QueueState | undefined>();
   const starts: ((world: Omit<ControllerWorld, "metrics">) => RunningController)[] = [];
   let leadership: Leadership | undefined;
   let server: TelemetryServer | undefined;
@@ -190,12 +198,15 @@ export function createManager(options: ManagerOptions): Manager {
     get ports() {
       return server?.ports ?? [];
     },
+    queues: () => Object.fromEntries([...queues].map(([name, state]) => [name, state()])),
+    behind: (signal) => informers.behind(signal),
     controller(controller) {
-      if (names.has(controller.name)) throw new Error(`there is a controller ${controller.name} already`);
-      names.add(controller.name);
+      if (queues.has(controller.name)) throw new Error(`there is a controller ${controller.name} already`);
       for (const wake of wakes(controller)) informers.watch(wake.kind, wake.options);
       let running: RunningController | undefined;
-      const own = metrics.controller(controller.name, controller.concurrency ?? 1, () => running?.state());
+      const state = (): QueueState | undefined => running?.state();
+      queues.set(controller.name, state);
+      const own = metrics.controller(controller.name, controller.concurrency ?? 1, state);
       starts.push((world) => {
         controller.measure?.({ ...world, metrics });
         return (running = startController(controller, { ...world, metrics: own }));

@@ -52,6 +52,10 @@ export interface QueueState {
   readonly ready: ReadonlyMap<number, number>;
   /** For how long each key that runs now has been running. */
   readonly runningMs: readonly number[];
+  /** In how long the next key that waits for a time becomes ready. */
+  readonly dueInMs: number | undefined;
+  /** How many turns have begun since the start. */
+  readonly turns: number;
 }
 
 /** Reasons of a turn are joined up to about this many characters. */
@@ -103,6 +107,7 @@ export class WorkQueue {
   readonly #running = new Set<Entry>();
   readonly #drained = Promise.withResolvers<void>();
   #order = 0;
+  #turns = 0;
   #closed = false;
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
 
@@ -197,7 +202,13 @@ export class WorkQueue {
     const now = this.#clock.now();
     const ready = new Map<number, number>();
     for (const entry of this.#ready) ready.set(entry.priority, (ready.get(entry.priority) ?? 0) + 1);
-    return { ready, runningMs: [...this.#running].map((entry) => now - (entry.runningSince ?? now)) };
+    const dueAt = this.#waiting.peek()?.readyAt;
+    return {
+      ready,
+      runningMs: [...this.#running].map((entry) => now - (entry.runningSince ?? now)),
+      dueInMs: dueAt === undefined ? undefined : dueAt - now,
+      turns: this.#turns,
+    };
   }
 
   #entry(key: Key): Entry {
@@ -323,6 +334,7 @@ export class WorkQueue {
     entry.ranWith = priority;
     entry.runningSince = now;
     this.#running.add(entry);
+    this.#turns += 1;
     const waitedMs = now - entry.readySince;
     this.#observer?.taken(waitedMs);
     return { key, priority, reason, failures, waitedMs };

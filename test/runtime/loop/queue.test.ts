@@ -364,8 +364,10 @@ describe("closing", () => {
   });
 });
 
-test("what is ready and what runs can be read at any time", async () => {
+test("what is ready, what runs, and when the next is due can be read at any time", async () => {
   const { clock, queue, take } = setUp();
+  queue.add("later");
+  queue.done((await take()).key, { type: "after", afterMs: 1_000 });
   queue.add("a");
   await take();
   queue.add("b");
@@ -377,6 +379,8 @@ test("what is ready and what runs can be read at any time", async () => {
       [-100, 1],
     ]),
     runningMs: [250],
+    dueInMs: 750,
+    turns: 2,
   });
 });
 

@@ -1,0 +1,90 @@
+// The runtime as a package of its own in dist/package/: JavaScript and types by tsc, and a package.json that names what they import.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "../..");
+
+interface Manifest {
+  readonly version: string;
+  readonly license: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+}
+
+/** Always there; of kubernetes-models only types are used, which are part of what is exported. */
+const required = [
+  "@opentelemetry/api",
+  "fast-deep-equal",
+  "fast-json-patch",
+  "kubernetes-models",
+  "pino",
+  "prom-client",
+];
+/** Loaded by `import()` alone, for who uses what needs it; an error then says what to install. */
+const optional = [
+  "@kubernetes/client-node",
+  "@opentelemetry/context-async-hooks",
+  "@opentelemetry/exporter-trace-otlp-proto",
+  "@opentelemetry/resources",
+  "@opentelemetry/sdk-trace",
+  "js-yaml",
+];
+
+/** What Go builds the test kit's binaries from, where they are not found. */
+const modules = "hack/cluster/tools";
+
+/**
+ * Writes `outdir`, ready for `npm pack`; what was there is removed first.
+ * @throws when the sources do not compile; tsc has then printed why
+ */
+export function buildPackage(outdir: string): void {
+  rmSync(outdir, { recursive: true, force: true });
+  mkdirSync(outdir, { recursive: true });
+  const tsc = join(root, "node_modules/.bin/tsc");
+  execFileSync(tsc, ["--project", join(import.meta.dirname, "tsconfig.package.json"), "--outDir", outdir], {
+    stdio: "inherit",
+  });
+  for (const file of globSync("**/*.d.ts", { cwd: outdir })) nameJavaScript(join(outdir, file));
+  writeFileSync(join(outdir, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);
+  cpSync(join(root, modules), join(outdir, modules), { recursive: true });
+  for (const [from, to] of [
+    ["LICENSE", "LICENSE"],
+    ["docs/runtime/README.md", "README.md"],
+  ] as const) {
+    copyFileSync(join(root, from), join(outdir, to));
+  }
+}
+
+/** The compiler rewrites `from "./x.ts"` in JavaScript alone; older ones than ours do not look for `x.d.ts` then. */
+function nameJavaScript(file: string): void {
+  const text = readFileSync(file, "utf8");
+  writeFileSync(file, text.replace(/((?:from|import) "\.[^"]*)\.ts"|(import\("\.[^"]*)\.ts"/g, '$1$2.js"'));
+}
+
+function manifest(): object {
+  const { version, license, exports, dependencies, devDependencies } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8"),
+  ) as Manifest;
+  const ranges = (names: readonly string[]): Record<string, string> =>
+    Object.fromEntries(names.map((name) => [name, `^${dependencies[name] ?? devDependencies[name]}`]));
+  return {
+    name: "holdfast",
+    version,
+    description: "A controller runtime for Kubernetes",
+    license,
+    type: "module",
+    engines: { node: ">=22" },
+    exports: Object.fromEntries(
+      Object.entries(exports).map(([entry, source]) => {
+        const compiled = source.replace(/\.ts$/, "");
+        return [entry, { types: `${compiled}.d.ts`, default: `${compiled}.js` }];
+      }),
+    ),
+    // One copy of pino and prom-client with the application's: their types and registries are part of what is exported.
+    dependencies: ranges(required),
+    peerDependencies: ranges(optional),
+    peerDependenciesMeta: Object.fromEntries(optional.map((name) => [name, { optional: true }])),
+  };
+}

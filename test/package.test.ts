@@ -1,0 +1,182 @@
+// The runtime as others get it: the packed package in an empty folder, with what its package.json names and nothing else.
+import { execFile, type ExecFileException } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildPackage } from "../hack/build/package.ts";
+
+const run = promisify(execFile);
+const ours = join(import.meta.dirname, "../node_modules");
+const folder = mkdtempSync(join(tmpdir(), "holdfast-package-"));
+const installed = join(folder, "node_modules/holdfast");
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+}
+
+let manifest: Manifest;
+
+/** As `npm install` would, of what is in our node_modules. */
+function install(name: string): void {
+  const target = join(folder, "node_modules", name);
+  mkdirSync(dirname(target), { recursive: true });
+  symlinkSync(join(ours, name), target);
+}
+
+beforeAll(async () => {
+  const built = join(folder, "built");
+  buildPackage(built);
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: built });
+  const packed = JSON.parse(stdout) as Record<string, { filename: string }>;
+  const [archive] = Object.values(packed);
+  mkdirSync(installed, { recursive: true });
+  await run("tar", [
+    "--extract",
+    "--strip-components=1",
+    "--directory",
+    installed,
+    "--file",
+    join(folder, archive!.filename),
+  ]);
+  manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest;
+  for (const name of Object.keys(manifest.dependencies)) install(name);
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+}, 120_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What a module prints that is evaluated in the user's folder. */
+async function evaluate(text: string): Promise<string> {
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", text], {
+    cwd: folder,
+    timeout: 20_000,
+  });
+  return stdout;
+}
+
+/** The compiler's complaints about a file of the user's. */
+async function complaints(text: string): Promise<string> {
+  writeFileSync(join(folder, "user.ts"), text);
+  const options = [
+    "--strict",
+    "--noEmit",
+    "--target",
+    "es2023",
+    "--module",
+    "nodenext",
+    "--skipLibCheck",
+    "false",
+    "--types",
+    "node",
+  ];
+  try {
+    await run(join(ours, ".bin/tsc"), [...options, "user.ts"], { cwd: folder });
+    return "";
+  } catch (error) {
+    return (error as ExecFileException & { stdout: string }).stdout;
+  }
+}
+
+describe("the package", () => {
+  test("holds the runtime and the test kit, and nothing of the operator", () => {
+    expect(readdirSync(join(installed, "src"))).toEqual(["runtime"]);
+    const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
+    expect(files.filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))).toEqual([]);
+    expect(files).toContain("LICENSE");
+  });
+
+  test("names every package that it imports, and none besides", () => {
+    const imported = new Set<string>();
+    for (const file of readdirSync(installed, { recursive: true, encoding: "utf8" })) {
+      if (!/\.(js|d\.ts)$/.test(file)) continue;
+      const text = readFileSync(join(installed, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+      for (const [, name = ""] of text.matchAll(/(?:from |import |import\()"((?:@[^/"]+\/)?[^/".]+)[^"]*"/g)) {
+        if (!name.startsWith("node:")) imported.add(name);
+      }
+    }
+    const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+    expect([...imported].toSorted()).toEqual(named.toSorted());
+  });
+
+  test.each(["./runtime", "./testing"])("runs nothing when %s is imported", async (entry) => {
+    const report = await evaluate(`
+      import { registerHooks } from "node:module";
+      const inPackage = (stack) => /node_modules\\/holdfast\\//.test(stack.split("\\n")[2] ?? "");
+      const environment = [];
+      process.env = new Proxy(process.env, {
+        get: (all, name) => (inPackage(new Error().stack) && environment.push(String(name)), Reflect.get(all, name)),
+      });
+      const loaded = [];
+      registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+      const look = () => ({
+        globals: Reflect.ownKeys(globalThis).length,
+        listeners: process.eventNames().map((name) => [String(name), process.listenerCount(name)]),
+        resources: process.getActiveResourcesInfo(),
+      });
+      // Node itself makes something of these when they are first used: globals, and a handle where they are pipes.
+      await import("node:http");
+      void [process.stdin, process.stdout, process.stderr];
+      const before = look();
+      await import("holdfast${entry.slice(1)}");
+      const after = look();
+      const { register } = (await import("prom-client")).default;
+      console.log(JSON.stringify({ before, after, environment, metrics: register.getMetricsAsArray().length, loaded }));
+    `);
+    const { before, after, environment, metrics, loaded } = JSON.parse(report) as Record<string, any>;
+    expect(after).toEqual(before);
+    expect(environment).toEqual([]);
+    expect(metrics).toBe(0);
+    const packages = (loaded as string[]).flatMap((url) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
+    expect(packages).toContain("holdfast");
+    for (const heavy of Object.keys(manifest.peerDependencies)) expect(packages).not.toContain(heavy);
+  });
+
+  test("can be used from TypeScript: the types hold by themselves, and say no where they should", async () => {
+    for (const name of ["@types/node", "@types/js-yaml"].filter((name) => existsSync(join(ours, name)))) install(name);
+    const program = (colour: string): string => `
+      import { awaitChange, createManager, defineKind, type Connection, type KubeObject, type Log } from "holdfast/runtime";
+      import { settled, startApiServer, VirtualClock } from "holdfast/testing";
+      interface Lamp extends KubeObject { spec: { colour: "red" | "green" } }
+      const Lamp = defineKind<Lamp>({ group: "shop.example", version: "v1", kind: "Lamp", plural: "lamps", namespaced: true });
+      export async function main(connection: Connection, log: Log, signal: AbortSignal): Promise<void> {
+        const manager = createManager({ name: "lamps", api: { connection }, log, leaderElection: false, telemetry: false });
+        manager.controller({
+          name: "lamp", for: Lamp, value: undefined,
+          reconcile: async ({ spec }, { log }) => { log.info({ lit: spec.colour === "${colour}" }, "looked"); return awaitChange; },
+        });
+        await manager.run(signal);
+      }
+      export async function check(): Promise<void> {
+        await using server = await startApiServer();
+        const manager = createManager({ name: "lamps", api: server, log: undefined as unknown as Log, clock: new VirtualClock(), leaderElection: false, telemetry: false });
+        await settled(manager);
+      }
+    `;
+    expect(await complaints(program("red"))).toBe("");
+    expect(await complaints(program("blue"))).toContain("user.ts");
+  }, 60_000);
+
+  test("says what to install where what it needs on demand is not there", async () => {
+    const output = await evaluate(`
+      import { createLog, kubeconfigConnection, startTraceExport } from "holdfast/runtime";
+      const log = createLog({ level: "silent", name: "test" });
+      for (const need of [() => kubeconfigConnection(), () => startTraceExport({ name: "shop", log })]) {
+        await need().catch((error) => console.log(error.message));
+      }
+    `);
+    expect(output).toContain("npm install @kubernetes/client-node");
+    expect(output).toContain("@opentelemetry/sdk-trace");
+  });
+});
