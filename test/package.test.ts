@@ -146,16 +146,22 @@ describe("the package", () => {
   test("can be used from TypeScript: the types hold by themselves, and say no where they should", async () => {
     for (const name of ["@types/node", "@types/js-yaml"].filter((name) => existsSync(join(ours, name)))) install(name);
     const program = (colour: string): string => `
-      import { awaitChange, createManager, defineKind, type Connection, type KubeObject, type Log } from "holdfast/runtime";
+      import { awaitChange, createManager, defineKind, requeue, type Connection, type KubeObject, type Log, type Reconcile } from "holdfast/runtime";
       import { settled, startApiServer, VirtualClock } from "holdfast/testing";
       interface Lamp extends KubeObject { spec: { colour: "red" | "green" } }
       const Lamp = defineKind<Lamp>({ group: "shop.example", version: "v1", kind: "Lamp", plural: "lamps", namespaced: true });
       export async function main(connection: Connection, log: Log, signal: AbortSignal): Promise<void> {
         const manager = createManager({ name: "lamps", api: { connection }, log, leaderElection: false, telemetry: false });
         manager.controller({
-          name: "lamp", for: Lamp, value: undefined,
+          name: "lamp", for: Lamp,
           reconcile: async ({ spec }, { log }) => { log.info({ lit: spec.colour === "${colour}" }, "looked"); return awaitChange; },
         });
+        manager.controller({
+          name: "valued", for: Lamp, value: { watts: 40 }, reconcile: async (_, { value }) => requeue(value.watts),
+        });
+        const needs: Reconcile<Lamp, { watts: number }> = async () => awaitChange;
+        // @ts-expect-error: its value is missing
+        manager.controller({ name: "dark", for: Lamp, reconcile: needs });
         await manager.run(signal);
       }
       export async function check(): Promise<void> {

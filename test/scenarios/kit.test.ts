@@ -40,7 +40,7 @@ async function start(reconcile: Reconcile<ConfigMap, void>): Promise<Running> {
     leaderElection: false,
     telemetry: false,
   });
-  manager.controller({ name: "shop", for: ConfigMap, value: undefined, owns: [{ kind: Secret }], reconcile });
+  manager.controller({ name: "shop", for: ConfigMap, owns: [{ kind: Secret }], reconcile });
   const stop = new AbortController();
   const ended = manager.run(stop.signal);
   return {

@@ -108,7 +108,6 @@ async function start(namespace: string, user: string, options: Partial<ManagerOp
     for: ConfigMap,
     labels,
     owns: [{ kind: Secret, labels }],
-    value: undefined,
     reconcile,
   });
   const stopping = new AbortController();

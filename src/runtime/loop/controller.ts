@@ -19,7 +19,13 @@ export interface Source {
   readonly run: (emit: (ref: Ref) => void, signal: AbortSignal) => Promise<void>;
 }
 
-export interface ControllerOptions<T extends KubeObject, V> extends Watches<T>, PassOptions<T, V> {
+/** What a controller is: which kinds it watches, what it does with an object, and the value that each of its passes is given. */
+export type ControllerOptions<T extends KubeObject, V> = ControllerSettings<T, V> & Value<V>;
+
+/** May be left out where nothing is asked of it. */
+type Value<V> = undefined extends V ? { readonly value?: V } : { readonly value: V };
+
+interface ControllerSettings<T extends KubeObject, V> extends Watches<T>, PassOptions<T, V> {
   readonly sources?: readonly Source[];
   /** How many keys may run at once. Default 1. */
   readonly concurrency?: number;
@@ -83,6 +89,8 @@ export function startController<T extends KubeObject, V>(
 
   const passes = createPasses(options, {
     ...world,
+    // Left out only where undefined is a V.
+    value: options.value as V,
     log,
     random,
     stopping: stopping.signal,

@@ -37,7 +37,6 @@ export type Reconcile<T extends KubeObject, V> = (object: Readonly<T>, context: 
 export interface PassOptions<T extends KubeObject, V> {
   /** Metric label, log field, and in the name of spans. */
   readonly name: string;
-  readonly value: V;
   readonly reconcile: Reconcile<T, V>;
   /** Default: `defaultErrorPolicy`. */
   readonly errorPolicy?: (error: unknown, object: Readonly<T>, context: Context<V>) => ErrorOutcome;
@@ -52,7 +51,8 @@ export interface PassOptions<T extends KubeObject, V> {
   readonly timeoutMs?: number;
 }
 
-export interface PassWorld {
+export interface PassWorld<V> {
+  readonly value: V;
   readonly client: KubeClient;
   readonly cache: Cache;
   readonly events: EventRecorder;
@@ -78,7 +78,7 @@ export interface Passes<T extends KubeObject> {
 /** How often in a row an object must fail before its people are told by an Event; a terminal failure is told at once. */
 const failuresUntilEvent = 3;
 
-export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>, world: PassWorld): Passes<T> {
+export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>, world: PassWorld<V>): Passes<T> {
   const { metrics, clock, cache, random, stopping } = world;
   const running = new Set<AbortController>();
 
@@ -100,7 +100,7 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
       clock,
       log: passLog,
       signal,
-      value: options.value,
+      value: world.value,
     };
     const cancelTimeout =
       options.timeoutMs === undefined
