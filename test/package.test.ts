@@ -1,112 +1,50 @@
 // The runtime as others get it: the packed package in an empty folder, with what its package.json names and nothing else.
-import { execFile, type ExecFileException } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { execFile } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { buildPackage } from "../hack/build/package.ts";
+import { installPackage, type InstalledPackage } from "./support/installed-package.ts";
 
 const run = promisify(execFile);
-const ours = join(import.meta.dirname, "../node_modules");
-const folder = mkdtempSync(join(tmpdir(), "holdfast-package-"));
-const installed = join(folder, "node_modules/holdfast");
-
-interface Manifest {
-  readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>;
-  readonly dependencies: Readonly<Record<string, string>>;
-  readonly peerDependencies: Readonly<Record<string, string>>;
-}
-
-let manifest: Manifest;
-
-/** As `npm install` would, of what is in our node_modules. */
-function install(name: string): void {
-  const target = join(folder, "node_modules", name);
-  mkdirSync(dirname(target), { recursive: true });
-  symlinkSync(join(ours, name), target);
-}
-
-beforeAll(async () => {
-  const built = join(folder, "built");
-  buildPackage(built);
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], { cwd: built });
-  const packed = JSON.parse(stdout) as Record<string, { filename: string }>;
-  const [archive] = Object.values(packed);
-  mkdirSync(installed, { recursive: true });
-  await run("tar", [
-    "--extract",
-    "--strip-components=1",
-    "--directory",
-    installed,
-    "--file",
-    join(folder, archive!.filename),
-  ]);
-  manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest;
-  for (const name of Object.keys(manifest.dependencies)) install(name);
-  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-}, 120_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let installed: InstalledPackage;
+beforeAll(async () => void (installed = await installPackage()), 120_000);
+afterAll(() => installed[Symbol.asyncDispose]());
 
 /** What a module prints that is evaluated in the user's folder. */
 async function evaluate(text: string): Promise<string> {
   const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", text], {
-    cwd: folder,
+    cwd: installed.folder,
     timeout: 20_000,
   });
   return stdout;
 }
 
 /** The compiler's complaints about a file of the user's. */
-async function complaints(text: string): Promise<string> {
-  writeFileSync(join(folder, "user.ts"), text);
-  const options = [
-    "--strict",
-    "--noEmit",
-    "--target",
-    "es2023",
-    "--module",
-    "nodenext",
-    "--skipLibCheck",
-    "false",
-    "--types",
-    "node",
-  ];
-  try {
-    await run(join(ours, ".bin/tsc"), [...options, "user.ts"], { cwd: folder });
-    return "";
-  } catch (error) {
-    return (error as ExecFileException & { stdout: string }).stdout;
-  }
+function complaints(text: string): Promise<string> {
+  writeFileSync(join(installed.folder, "user.ts"), text);
+  const options = "--strict --noEmit --target es2023 --module nodenext --skipLibCheck false --types node".split(" ");
+  return installed.typeCheck(...options, "user.ts");
 }
 
 describe("the package", () => {
   test("holds the runtime and the test kit, and nothing of the operator", () => {
-    expect(readdirSync(join(installed, "src"))).toEqual(["runtime"]);
-    const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
+    expect(readdirSync(join(installed.path, "src"))).toEqual(["runtime"]);
+    const files = readdirSync(installed.path, { recursive: true, encoding: "utf8" });
     expect(files.filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))).toEqual([]);
     expect(files).toContain("LICENSE");
   });
 
   test("names every package that it imports, and none besides", () => {
     const imported = new Set<string>();
-    for (const file of readdirSync(installed, { recursive: true, encoding: "utf8" })) {
+    for (const file of readdirSync(installed.path, { recursive: true, encoding: "utf8" })) {
       if (!/\.(js|d\.ts)$/.test(file)) continue;
-      const text = readFileSync(join(installed, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+      const text = readFileSync(join(installed.path, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
       for (const [, name = ""] of text.matchAll(/(?:from |import |import\()"((?:@[^/"]+\/)?[^/".]+)[^"]*"/g)) {
         if (!name.startsWith("node:")) imported.add(name);
       }
     }
-    const named = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+    const named = Object.keys({ ...installed.manifest.dependencies, ...installed.manifest.peerDependencies });
     expect([...imported].toSorted()).toEqual(named.toSorted());
   });
 
@@ -140,11 +78,11 @@ describe("the package", () => {
     expect(metrics).toBe(0);
     const packages = (loaded as string[]).flatMap((url) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
     expect(packages).toContain("holdfast");
-    for (const heavy of Object.keys(manifest.peerDependencies)) expect(packages).not.toContain(heavy);
+    for (const heavy of Object.keys(installed.manifest.peerDependencies)) expect(packages).not.toContain(heavy);
   });
 
   test("can be used from TypeScript: the types hold by themselves, and say no where they should", async () => {
-    for (const name of ["@types/node", "@types/js-yaml"].filter((name) => existsSync(join(ours, name)))) install(name);
+    await installed.add("@types/node");
     const program = (colour: string): string => `
       import { awaitChange, createManager, defineKind, requeue, type Connection, type KubeObject, type Log, type Reconcile } from "holdfast/runtime";
       import { settled, startApiServer, VirtualClock } from "holdfast/testing";

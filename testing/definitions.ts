@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { load } from "js-yaml";
 import { apiCall, apiRequest, type ApiConnection } from "../hack/cluster/api-request.ts";
 
 /** As much of a CustomResourceDefinition as is needed here. */
@@ -18,13 +19,10 @@ export interface Definition {
 /** A definition, a file with one in YAML or JSON, or a folder of such files. */
 export type DefinitionSource = string | URL | Definition;
 
-/**
- * Creates or updates all of them and resolves when their resources are served.
- * @throws Error that says what to install, where YAML is to be read and the package js-yaml is not there
- */
+/** Creates or updates all of them and resolves when their resources are served. */
 export async function installDefinitions(api: ApiConnection, sources: readonly DefinitionSource[]): Promise<void> {
-  const definitions = await Promise.all(sources.map(readDefinitions));
-  await Promise.all(definitions.flat().map((definition) => installDefinition(api, definition)));
+  const definitions = sources.flatMap(readDefinitions);
+  await Promise.all(definitions.map((definition) => installDefinition(api, definition)));
 }
 
 /** Creates or updates one and resolves when its resource is served. */
@@ -38,21 +36,17 @@ export async function installDefinition(api: ApiConnection, definition: Definiti
   }
 }
 
-async function readDefinitions(source: DefinitionSource): Promise<readonly Definition[]> {
+function readDefinitions(source: DefinitionSource): readonly Definition[] {
   if (typeof source === "object" && !(source instanceof URL)) return [source];
   const path = typeof source === "string" ? source : fileURLToPath(source);
-  if (!statSync(path).isDirectory()) return [await readDefinition(path)];
+  if (!statSync(path).isDirectory()) return [readDefinition(path)];
   const files = readdirSync(path).filter((name) => /\.(ya?ml|json)$/.test(name));
-  return Promise.all(files.map((name) => readDefinition(join(path, name))));
+  return files.map((name) => readDefinition(join(path, name)));
 }
 
-async function readDefinition(path: string): Promise<Definition> {
-  const text = readFileSync(path, "utf8");
-  if (path.endsWith(".json")) return JSON.parse(text) as Definition;
-  const { load } = await import("js-yaml").catch((cause: unknown) => {
-    throw new Error("definitions in YAML need js-yaml: npm install --save-dev js-yaml", { cause });
-  });
-  return load(text) as Definition;
+/** YAML includes JSON. */
+function readDefinition(path: string): Definition {
+  return load(readFileSync(path, "utf8")) as Definition;
 }
 
 /** A resource is served a moment after its definition was accepted. */

@@ -18,6 +18,7 @@ const required = [
   "@opentelemetry/api",
   "fast-deep-equal",
   "fast-json-patch",
+  "js-yaml",
   "kubernetes-models",
   "pino",
   "prom-client",
@@ -29,11 +30,11 @@ const optional = [
   "@opentelemetry/exporter-trace-otlp-proto",
   "@opentelemetry/resources",
   "@opentelemetry/sdk-trace",
-  "js-yaml",
 ];
 
 /** What Go builds the test kit's binaries from, where they are not found. */
 const modules = "hack/cluster/tools";
+const guide = "docs/runtime";
 
 /**
  * Writes `outdir`, ready for `npm pack`; what was there is removed first.
@@ -49,12 +50,10 @@ export function buildPackage(outdir: string): void {
   for (const file of globSync("**/*.d.ts", { cwd: outdir })) nameJavaScript(join(outdir, file));
   writeFileSync(join(outdir, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);
   cpSync(join(root, modules), join(outdir, modules), { recursive: true });
-  for (const [from, to] of [
-    ["LICENSE", "LICENSE"],
-    ["docs/runtime/README.md", "README.md"],
-  ] as const) {
-    copyFileSync(join(root, from), join(outdir, to));
-  }
+  copyFileSync(join(root, "LICENSE"), join(outdir, "LICENSE"));
+  cpSync(join(root, guide), join(outdir, "docs"), { recursive: true });
+  const index = readFileSync(join(root, guide, "README.md"), "utf8");
+  writeFileSync(join(outdir, "README.md"), index.replace(/\]\((?=[\w-]+\.md)/g, "](docs/"));
 }
 
 /** The compiler rewrites `from "./x.ts"` in JavaScript alone; older ones than ours do not look for `x.d.ts` then. */
