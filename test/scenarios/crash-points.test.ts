@@ -4,136 +4,14 @@
 import { describe, expect, test } from "vitest";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { crashModes, type CrashMode } from "../support/crash.ts";
-import { differencesOf, tell, type Story } from "../support/crash-story.ts";
-import { volumeUids } from "../support/observations.ts";
-import { eventually, type Scenario } from "../support/scenario.ts";
-import { deleteInUse } from "../support/volume-losses.ts";
+import { differencesOf, tell } from "../support/crash-story.ts";
+import { createSlots } from "../support/slots.ts";
+import { stories } from "../support/stories.ts";
 
 /** Stories told at once: enough to keep two cores busy while each waits for something. */
 const slots = createSlots(6);
 /** Where not all points are told, one of so many is. */
 const part = 4;
-
-const absent = (scenario: Scenario): Promise<true> =>
-  eventually("the Database is gone", async () => ((await scenario.database()) === undefined ? true : undefined));
-
-const stories: readonly Story[] = [
-  {
-    name: "create-one",
-    sentence: "one instance is created",
-    act: async (scenario) => {
-      await scenario.apply({ replicas: 1 });
-      await scenario.ready();
-    },
-  },
-  {
-    name: "create-three",
-    sentence: "three instances are created",
-    act: async (scenario) => {
-      await scenario.apply({ replicas: 3 });
-      await scenario.ready();
-    },
-  },
-  {
-    name: "scale",
-    sentence: "three instances become one, whose volumes are not kept",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.apply({ replicas: 1, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
-  },
-  {
-    name: "delete-retain",
-    sentence: "two instances are deleted and their volumes kept",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2, deletionPolicy: "Retain" });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.remove();
-      await absent(scenario);
-    },
-  },
-  {
-    name: "delete-delete",
-    sentence: "three instances are deleted with their volumes",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.remove();
-      await absent(scenario);
-    },
-  },
-  {
-    name: "recreate",
-    sentence: "two instances are deleted, and a Database of the same name takes up their volumes",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2, deletionPolicy: "Retain" });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.remove();
-      await absent(scenario);
-      await scenario.apply({ replicas: 2, deletionPolicy: "Retain" });
-      await scenario.ready();
-    },
-  },
-  {
-    name: "roll",
-    sentence: "two instances get other resources, the primary last",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2 });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.apply({ replicas: 2, resources: { requests: { memory: "256Mi" } } });
-      await scenario.ready();
-    },
-  },
-  {
-    name: "replace",
-    sentence: "somebody deletes the primary's volume, which is left by a switchover and filled again",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2 });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      const before = await volumeUids(scenario);
-      await deleteInUse(scenario, "orders-1");
-      await eventually("another volume of that name", async () => {
-        const uid = (await volumeUids(scenario))["orders-1"];
-        return uid !== undefined && uid !== before["orders-1"] ? true : undefined;
-      });
-      await scenario.ready();
-    },
-  },
-  {
-    name: "edit",
-    sentence: "parameters, resources and size are edited at once",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 1 });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.apply({
-        replicas: 1,
-        storage: { size: "2Gi" },
-        parameters: { work_mem: "16MB" },
-        resources: { requests: { memory: "256Mi" } },
-      });
-      await eventually("the edit is seen", async () => {
-        const { metadata, status } = (await scenario.database()) ?? {};
-        return status?.observedGeneration === metadata?.generation ? true : undefined;
-      });
-    },
-  },
-];
 
 const asked = process.env["HOLDFAST_TEST_CRASH"]?.split(" ") ?? [];
 const [onlyStory, onlyWrite, onlyMode] = asked[0] === "all" ? [] : asked;
@@ -194,19 +72,3 @@ describe.concurrent("wherever the operator is killed, it ends the same when", ()
     },
   );
 });
-
-/** Runs at most so many at once; the others wait for their turn. */
-function createSlots(free: number): <T>(run: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  return async (run) => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await run();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
-}

@@ -5,18 +5,9 @@ import jsonPatch from "fast-json-patch";
 import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { isEvent, isLease, isWrite, type Call } from "./audit.ts";
 import { countingClient, type CountingClient, type CrashPoint } from "./crash.ts";
-import { openScenario, type RunningOperator, type Scenario } from "./scenario.ts";
+import { openScenario, type RunningOperator } from "./scenario.ts";
 import { hasOrphans, snapshotOf, type Snapshot } from "./snapshot.ts";
-
-export interface Story {
-  /** Short: part of a namespace's name. */
-  readonly name: string;
-  readonly sentence: string;
-  /** What there is before anything is counted. */
-  readonly begin?: (scenario: Scenario) => Promise<void>;
-  /** What is done, as a user would, and waited for. */
-  readonly act: (scenario: Scenario) => Promise<void>;
-}
+import type { Story } from "./stories.ts";
 
 export interface Told {
   readonly state: Snapshot;
@@ -76,8 +67,11 @@ export async function tell(story: Story, controlPlane: ControlPlane, disturbance
   };
 }
 
+/** What a run came to. */
+export type Outcome = Pick<Told, "state" | "created" | "deleted">;
+
 /** What a disturbed run has otherwise than the undisturbed one, as sentences. */
-export function differencesOf(expected: Told, actual: Told): readonly string[] {
+export function differencesOf(expected: Outcome, actual: Outcome): readonly string[] {
   return (["state", "created", "deleted"] as const).flatMap((part) =>
     jsonPatch.compare(expected[part], actual[part]).map((change) => {
       const was = change.op === "add" ? "" : brief(jsonPatch.getValueByPointer(expected[part], change.path));
@@ -90,7 +84,7 @@ export function differencesOf(expected: Told, actual: Told): readonly string[] {
 const brief = (value: unknown): string => JSON.stringify(value).slice(0, 200);
 
 /** Resolves when two looks are the same, and nothing is left to be collected. */
-async function quiet(look: () => Promise<Snapshot>): Promise<void> {
+export async function quiet(look: () => Promise<Snapshot>): Promise<void> {
   const deadline = performance.now() + patienceMs;
   for (let last = await look(); performance.now() < deadline;) {
     await sleep(quietMs);
@@ -101,7 +95,7 @@ async function quiet(look: () => Promise<Snapshot>): Promise<void> {
 }
 
 /** Resolves when the world is as expected, or when patience ends: then the differences say more than an error. */
-async function until(look: () => Promise<Snapshot>, expected: Snapshot): Promise<void> {
+export async function until(look: () => Promise<Snapshot>, expected: Snapshot): Promise<void> {
   const deadline = performance.now() + patienceMs;
   for (let pauseMs = 60; performance.now() < deadline; pauseMs = Math.min(pauseMs * 1.5, 2_000)) {
     if (isDeepStrictEqual(await look(), expected)) return;
@@ -110,18 +104,21 @@ async function until(look: () => Promise<Snapshot>, expected: Snapshot): Promise
 }
 
 /** A second DELETE of what is still going is no second deletion. */
-function comingsAndGoings(calls: readonly Call[], operator: string): Pick<Told, "created" | "deleted"> {
+export function comingsAndGoings(
+  calls: readonly Call[],
+  ...operators: readonly string[]
+): Pick<Told, "created" | "deleted"> {
   const created: Record<string, number> = {};
   const deleted: Record<string, number> = {};
   const going = new Set<string>();
   for (const call of calls) {
     if (!isWrite(call) || isEvent(call) || isLease(call)) continue;
     const name = `${call.resource} ${call.name}`;
-    if (call.code === 201 && (call.user === operator || call.resource === "pods")) {
+    if (call.code === 201 && (operators.includes(call.user) || call.resource === "pods")) {
       created[name] = (created[name] ?? 0) + 1;
       going.delete(name);
     }
-    if (call.verb === "delete" && call.code < 300 && call.user === operator && !going.has(name)) {
+    if (call.verb === "delete" && call.code < 300 && operators.includes(call.user) && !going.has(name)) {
       deleted[name] = (deleted[name] ?? 0) + 1;
       going.add(name);
     }

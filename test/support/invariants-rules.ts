@@ -1,6 +1,6 @@
 // What an operator may never do, whatever happens to it: one rule for each, judged by what there was when it wrote. Pure.
-// I6, no Pod without TLS where the spec asks for it, waits for such a field of the spec. I3 and I12 are not about one write: see
-// invariants-states.ts.
+// I6, no Pod without TLS where the spec asks for it, waits for such a field of the spec. I3 and I12 are about states
+// (invariants-states.ts), I10 and I13 to I15 about a whole run (fault-oracles.ts, fault-story.ts).
 import { Database } from "../../src/database/api.ts";
 import { annotations, commonLabels, fieldManager, finalizer, labels } from "../../src/database/names.ts";
 import {
@@ -16,7 +16,7 @@ import {
 import { databaseNameOf, ownerUidOf, type Evidence, type Write } from "./invariants-evidence.ts";
 
 export interface Rule {
-  readonly name: "I1" | "I2" | "I4" | "I5" | "I7" | "I8" | "I9" | "I13";
+  readonly name: "I1" | "I2" | "I4" | "I5" | "I7" | "I8" | "I9" | "I16";
   readonly because: string;
   /** Also a write that the API server did not carry out breaks it. */
   readonly ofAttempts?: true;
@@ -142,7 +142,7 @@ export const rules: readonly Rule[] = [
     },
   },
   {
-    name: "I13",
+    name: "I16",
     because: "a volume that is being deleted goes with its Pod: nobody ends one that may hold the only copy",
     judge: (evidence) => {
       const { write, before, databases, volumes, leader } = evidence;

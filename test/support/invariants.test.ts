@@ -318,29 +318,29 @@ const rows: readonly { name: string; because: string; is: Evidence; broken: bool
     is: evidence({ verb: "apply", kind: StatefulSet, ref: refTo(set(1)), body: scaledToNothing() }),
     broken: true,
   },
-  // I13
-  { name: "I13", because: "it leads itself", is: ended("orders-1-0"), broken: true },
-  { name: "I13", because: "nobody leads", is: ended(undefined), broken: true },
-  { name: "I13", because: "another one leads", is: ended("orders-2-0"), broken: false },
+  // I16
+  { name: "I16", because: "it leads itself", is: ended("orders-1-0"), broken: true },
+  { name: "I16", because: "nobody leads", is: ended(undefined), broken: true },
+  { name: "I16", because: "another one leads", is: ended("orders-2-0"), broken: false },
   {
-    name: "I13",
+    name: "I16",
     because: "its volume stays",
     is: ended("orders-1-0", { volumes: [volume(1), volume(2)] }),
     broken: false,
   },
   {
-    name: "I13",
+    name: "I16",
     because: "its volume is lost",
     is: ended("orders-1-0", { volumes: [volume(1, "Lost")] }),
     broken: true,
   },
   {
-    name: "I13",
+    name: "I16",
     because: "its volume was taken away by force",
     is: ended("orders-1-0", { volumes: [volume(2)] }),
     broken: true,
   },
-  { name: "I13", because: "the Database goes", is: ended("orders-1-0", { databases: [going()] }), broken: false },
+  { name: "I16", because: "the Database goes", is: ended("orders-1-0", { databases: [going()] }), broken: false },
   // I9
   {
     name: "I9",

@@ -20,6 +20,7 @@ import {
   Namespace,
   refTo,
   ServiceAccount,
+  type Connection,
   type HttpClient,
   type Kind,
   type KubeClient,
@@ -52,6 +53,10 @@ export interface OperatorOptions {
   readonly account?: string;
   /** Where the API server is reached, e.g. through a proxy. */
   readonly server?: string;
+  /** The way to the API server, e.g. through a proxy that keeps the operator's identity. */
+  readonly through?: (connection: Connection) => Connection | Promise<Connection>;
+  /** Until a request counts as lost. */
+  readonly requestTimeoutMs?: number;
   /** Of the lease, where there is one. */
   readonly leaseTimes?: Pick<LeaseOptions, "leaseDurationMs" | "renewDeadlineMs" | "retryPeriodMs">;
   /** The chart's rights as with `watchNamespaces`: a Role in this namespace alone. The account's first start decides. */
@@ -259,9 +264,11 @@ async function startOperator(
   options: OperatorOptions,
 ): Promise<RunningOperator> {
   const { resyncEveryMs = 600_000, lease, leaseTimes, backoff, wrap = (client) => client } = options;
+  const { through = (same) => same, requestTimeoutMs } = options;
   const http = createHttpClient({
-    connection: await kubeconfigConnection({ path: kubeconfig }),
+    connection: await through(await kubeconfigConnection({ path: kubeconfig })),
     userAgent: "holdfast",
+    requestTimeoutMs,
   });
   const mortal = mortalClient(http);
   const stopping = new AbortController();

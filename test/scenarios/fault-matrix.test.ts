@@ -1,0 +1,84 @@
+// Faults × stories: a story is told once undisturbed, then again with each fault between operator and API server. What there is at
+// the end, and what was made and removed on the way, must be the same; nothing may stay stuck, and no invariant may be broken.
+// docs/testing.md says how a subset is run, and how a failure is repeated.
+import { describe, expect, test } from "vitest";
+import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
+import { sharedControlPlane, startOwnControlPlane } from "../support/api-server.ts";
+import { createRandom } from "../support/edits-random.ts";
+import { faultKinds } from "../support/fault-kinds.ts";
+import { chosenCells, type Cell } from "../support/fault-choice.ts";
+import { judge, tellFaulted, type FaultPlans, type Run } from "../support/fault-story.ts";
+import { createSlots } from "../support/slots.ts";
+import { faultStories, type Story } from "../support/stories.ts";
+
+const asked = process.env["HOLDFAST_TEST_FAULTS"] ?? "";
+const seed = Number(process.env["HOLDFAST_TEST_SEED"] ?? Math.floor(Math.random() * 1_000_000));
+/** Plans of a run that failed, as it printed them, in place of those that the seed makes. */
+const given = process.env["HOLDFAST_TEST_PLAN"];
+/** Runs side by side: enough to keep two cores busy while each waits for something. */
+const slots = createSlots(Number(process.env["HOLDFAST_TEST_WIDTH"] ?? 6));
+const timeout = 4 * 3_600_000;
+
+const cells = chosenCells(asked, seed, faultKinds, faultStories);
+const tally: { cell: Cell; failed: boolean; fired: number }[] = [];
+
+async function tellCell(
+  { fault, story }: Cell,
+  controlPlane: ControlPlane,
+  undisturbed: Run,
+): Promise<string | undefined> {
+  const random = createRandom(`${seed} ${fault.name} ${story.name}`);
+  const plans =
+    given === undefined ? fault.plans(random, undisturbed.writes.length) : (JSON.parse(given) as FaultPlans);
+  let fired = 0;
+  let found: readonly string[];
+  try {
+    const run = await tellFaulted(story, controlPlane, plans, undisturbed);
+    fired = run.fired.length;
+    found = judge(story, undisturbed, run);
+  } catch (error) {
+    found = [String(error)];
+  }
+  tally.push({ cell: { fault, story }, failed: found.length > 0, fired });
+  if (found.length === 0) return undefined;
+  const repeat = `HOLDFAST_TEST_FAULTS="${fault.name}×${story.name}" HOLDFAST_TEST_SEED=${seed}`;
+  return [
+    `${fault.name}×${story.name}: ${fault.because}`,
+    ...found.slice(0, 8).map((difference) => `  ${difference}`),
+    `  again: ${repeat} npx vitest run --project scenarios fault-matrix`,
+    `  plan: HOLDFAST_TEST_PLAN='${JSON.stringify(plans)}'`,
+  ].join("\n");
+}
+
+async function tellAll(story: Story, of: readonly Cell[], controlPlane: ControlPlane): Promise<readonly string[]> {
+  const undisturbed = await slots(() => tellFaulted(story, controlPlane));
+  const found = [...judge(story, undisturbed, undisturbed)].map((problem) => `${story.name}, undisturbed: ${problem}`);
+  const failures = await Promise.all(of.map((cell) => slots(() => tellCell(cell, controlPlane, undisturbed))));
+  return [...found, ...failures.filter((failure) => failure !== undefined)];
+}
+
+const onShared = cells.filter(({ fault }) => fault.endsApiServer !== true);
+const onTheirOwn = cells.filter(({ fault }) => fault.endsApiServer === true);
+const storiesOf = (of: readonly Cell[]): readonly Story[] => [...new Set(of.map(({ story }) => story))];
+
+describe.concurrent("whatever goes wrong between operator and API server, it ends the same when", () => {
+  test.for(storiesOf(onShared))("$sentence", { timeout }, async (story) => {
+    const startedAt = performance.now();
+    const of = onShared.filter((cell) => cell.story === story);
+    const failures = await tellAll(story, of, await sharedControlPlane());
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
+    console.log(`${story.name}: ${of.length} faults (seed ${seed}), ${failures.length} failures, ${seconds} s`);
+    expect(failures.slice(0, 5).join("\n")).toBe("");
+  });
+});
+
+// After the others: each of these ends the API server of its own.
+describe.skipIf(onTheirOwn.length === 0)("also where the API server itself is killed, it ends the same when", () => {
+  test.for(storiesOf(onTheirOwn))("$sentence", { timeout }, async (story) => {
+    const of = onTheirOwn.filter((cell) => cell.story === story);
+    await using controlPlane = await startOwnControlPlane();
+    const failures = await tellAll(story, of, controlPlane);
+    console.log(`${story.name}: ${of.length} faults of the API server's (seed ${seed}), ${failures.length} failures`);
+    expect(failures.slice(0, 5).join("\n")).toBe("");
+  });
+});
