@@ -15,8 +15,11 @@ export interface Counted {
   readonly occurrence?: number;
   /** How many are hit from there on. Default 1; 0: all. */
   readonly times?: number;
-  /** "each": counted for each different request, or each watch, apart. Default: all together. */
-  readonly per?: "each";
+  /**
+   * "each": counted for each different request, or each watched collection, apart; "connection": for each time that a collection is
+   * watched anew (of what ends a watch, this never ends). Default: all together.
+   */
+  readonly per?: "each" | "connection";
   /** Of those that would be hit only about this part is, in (0, 1]: which ones, the plan's seed says. */
   readonly share?: number;
 }

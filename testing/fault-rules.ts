@@ -16,8 +16,10 @@ export interface SeenFrame {
   readonly name: string | undefined;
   readonly type: FrameType;
   readonly initial: boolean;
-  /** Which watch it belongs to. */
-  readonly stream: number;
+  /** What is watched. */
+  readonly collection: string;
+  /** The how-manieth watch this is. */
+  readonly connection: number;
 }
 
 export class FaultRules {
@@ -30,21 +32,23 @@ export class FaultRules {
 
   forRequest(request: ApiRequest): RequestFault | undefined {
     const hits = (this.#plan.requests ?? []).filter(
-      ({ when }, index) => fitsRequest(when, request) && this.#isDue(`r${index}`, when, titleOf(request)),
+      ({ when }, index) =>
+        fitsRequest(when, request) && this.#isDue(`r${index}`, when, titleOf(request), titleOf(request)),
     );
     return hits[0]?.fault;
   }
 
   forFrame(frame: SeenFrame): FrameFault | undefined {
     const hits = (this.#plan.frames ?? []).filter(
-      ({ when }, index) => fitsFrame(when, frame) && this.#isDue(`f${index}`, when, String(frame.stream)),
+      ({ when }, index) =>
+        fitsFrame(when, frame) && this.#isDue(`f${index}`, when, frame.collection, String(frame.connection)),
     );
     return hits[0]?.fault;
   }
 
   /** Counts, also where another rule acts. */
-  #isDue(rule: string, { occurrence = 1, times = 1, per, share }: Counted, each: string): boolean {
-    const counter = per === "each" ? `${rule} ${each}` : rule;
+  #isDue(rule: string, { occurrence = 1, times = 1, per, share }: Counted, each: string, connection: string): boolean {
+    const counter = per === undefined ? rule : `${rule} ${per === "each" ? each : connection}`;
     const count = (this.#counts.get(counter) ?? 0) + 1;
     this.#counts.set(counter, count);
     if (count < occurrence || (times > 0 && count >= occurrence + times)) return false;

@@ -1,6 +1,6 @@
 // One watch on its way through the proxy: frames in, what rules make of them out. Knows nothing of sockets.
 import type { FrameFault } from "./fault-plan.ts";
-import type { ApiRequest } from "./fault-request.ts";
+import { titleOf, type ApiRequest } from "./fault-request.ts";
 import type { FaultRules } from "./fault-rules.ts";
 import { lastStates, type Frame } from "./view-coalescing.ts";
 
@@ -85,7 +85,14 @@ export class FaultStream {
     }
     if (this.#over) return;
     const { type, object } = frame;
-    const seen = { resource: this.#request.resource, name: object.metadata?.name, type, initial, stream: this.#id };
+    const seen = {
+      resource: this.#request.resource,
+      name: object.metadata?.name,
+      type,
+      initial,
+      collection: titleOf(this.#request),
+      connection: this.#id,
+    };
     const fault = this.#world.rules().forFrame(seen);
     if (fault === undefined) return this.#send(frame);
     this.#world.acted(fault, frame);

@@ -1,7 +1,7 @@
 // Faults × stories: a story is told once undisturbed, then again with each fault between operator and API server. What there is at
 // the end, and what was made and removed on the way, must be the same; nothing may stay stuck, and no invariant may be broken.
 // docs/testing.md says how a subset is run, and how a failure is repeated.
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { sharedControlPlane, startOwnControlPlane } from "../support/api-server.ts";
 import { createRandom } from "../support/edits-random.ts";
@@ -20,7 +20,29 @@ const slots = createSlots(Number(process.env["HOLDFAST_TEST_WIDTH"] ?? 6));
 const timeout = 4 * 3_600_000;
 
 const cells = chosenCells(asked, seed, faultKinds, faultStories);
-const tally: { cell: Cell; failed: boolean; fired: number }[] = [];
+const tally: { readonly cell: Cell; readonly failed: boolean; readonly fired: number }[] = [];
+
+afterAll(() => {
+  const acted = tally.reduce((sum, { fired }) => sum + fired, 0);
+  const failed = tally.filter((run) => run.failed).length;
+  console.log(`${tally.length} runs (seed ${seed}), ${acted} faults acted, ${failed} runs failed\n${table()}`);
+});
+
+/** Faults × stories: how many acted, with "!" where the run failed. */
+function table(): string {
+  const stories = [...new Set(tally.map(({ cell }) => cell.story.name))];
+  const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const rows = [...new Set(tally.map(({ cell }) => cell.fault.name))].map((fault) =>
+    row([
+      fault,
+      ...stories.map((story) => {
+        const run = tally.find(({ cell }) => cell.fault.name === fault && cell.story.name === story);
+        return run === undefined ? "" : `${run.fired}${run.failed ? "!" : ""}`;
+      }),
+    ]),
+  );
+  return [row(["fault", ...stories]), row(["-", ...stories.map(() => "-")]), ...rows].join("\n");
+}
 
 async function tellCell(
   { fault, story }: Cell,

@@ -8,8 +8,8 @@ export interface Cell {
   readonly story: Story;
 }
 
-/** How many stories a fault meets where not all are told. */
-const share = 2;
+/** How many stories each fault meets where not all are told. */
+const share = 1;
 
 /**
  * @param asked "all", or words of which each is a fault, a story, or both: "reset 409×scale"; "": a sample

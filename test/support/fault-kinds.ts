@@ -228,7 +228,7 @@ export const faultKinds: readonly FaultKind[] = [
         ...oneWrite(random, writes, { type: "call", hook: "restart", applied: random.upTo(2) === 1 }),
         frames: [
           {
-            when: { per: "each", occurrence: random.upTo(2), times: 1 },
+            when: { per: "connection", occurrence: random.upTo(2), times: 1 },
             fault: { type: "hold", ms: 2_500, release: "last" },
           },
         ],
@@ -242,7 +242,10 @@ export const faultKinds: readonly FaultKind[] = [
       oneWrite(random, writes, { type: "call", hook: "die", applied: true }),
       {
         frames: [
-          { when: { per: "each" }, fault: { type: "hold", ms: 7_000, release: random.upTo(2) === 1 ? "all" : "last" } },
+          {
+            when: { per: "connection" },
+            fault: { type: "hold", ms: 7_000, release: random.upTo(2) === 1 ? "all" : "last" },
+          },
         ],
       },
     ],

@@ -70,7 +70,8 @@ test("of frames those of the first collection and bookmarks count only where a r
     name: "a",
     type: "ADDED",
     initial: false,
-    stream: 1,
+    collection: "pods shop",
+    connection: 1,
     ...more,
   });
   const frames = [frame({ initial: true }), frame({ type: "BOOKMARK" }), frame(), frame({ type: "DELETED" })];
@@ -82,4 +83,18 @@ test("of frames those of the first collection and bookmarks count only where a r
   expect(hits({ initial: true })).toEqual([0]);
   expect(hits({ type: "BOOKMARK" })).toEqual([1]);
   expect(hits({ type: "DELETED", name: "a", resource: "pods" })).toEqual([3]);
+});
+
+test("frames are counted together, for each collection, or for each time that it is watched", () => {
+  const seen = ["pods 1", "pods 1", "secrets 2", "pods 3", "pods 3"];
+  const hits = (per: "each" | "connection" | undefined): readonly number[] => {
+    const when = per === undefined ? {} : { per };
+    const rules = new FaultRules({ frames: [{ when, fault: { type: "cut" } }] });
+    return seen.flatMap((what, index) => {
+      const [collection = "", connection] = what.split(" ");
+      const frame = { resource: collection, name: "a", type: "ADDED", initial: false, collection } as const;
+      return rules.forFrame({ ...frame, connection: Number(connection) }) === undefined ? [] : [index];
+    });
+  };
+  expect([hits(undefined), hits("each"), hits("connection")]).toEqual([[0], [0, 2], [0, 2, 3]]);
 });
