@@ -3,3 +3,7 @@ export { attachApiServer, startApiServer, type ApiServer, type ApiServerOptions 
 export { installDefinition, installDefinitions, type Definition, type DefinitionSource } from "./definitions.ts";
 export { settled, type SettledOptions } from "./settled.ts";
 export { settle, VirtualClock } from "./virtual-clock.ts";
+export { startFaultProxy, type FaultProxy, type FaultProxyOptions } from "./fault-proxy.ts";
+export type * from "./fault-plan.ts";
+export type { ProxiedCall } from "./fault-record.ts";
+export type { ApiRequest, Verb } from "./fault-request.ts";

@@ -258,6 +258,7 @@ describe("waking", () => {
       expect(Object.keys(context as object).toSorted()).toEqual([
         "cache",
         "client",
+        "clock",
         "events",
         "log",
         "signal",
