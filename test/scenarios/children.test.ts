@@ -12,6 +12,7 @@ import {
   type Child,
   type Children,
 } from "../../src/runtime/reconcile/children.ts";
+import { apply } from "../../src/runtime/reconcile/apply.ts";
 import type { Owner } from "../../src/runtime/reconcile/ownership.ts";
 import { eventually, fieldManager, managed, ownerUid, ReconcileWorld, Shop } from "../support/reconcile-world.ts";
 
@@ -288,6 +289,20 @@ describe("prune", () => {
     expect((await pass({ maps: [] }, { maps })).changes).toEqual([]);
     expect(await live(ConfigMap, "a")).toBeDefined();
   });
+});
+
+test("nothing is made for an owner that is being deleted in the foreground: its end would never come", async () => {
+  await pass({ maps: ["a"] }, { maps });
+  const { metadata } = owner.object;
+  const going = { ...owner.object, metadata: { ...metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } };
+  owner = { ...owner, object: going };
+
+  expect(await pass({ maps: ["a", "b"] }, { maps })).toEqual({ applied: {}, failures: [], changes: [] });
+  const b = configMap(world.namespace, "b", { text: "one" });
+  await expect(apply(b, ConfigMap, owner, {}, world.config, world.context)).rejects.toThrow(
+    `Shop ${world.namespace}/${metadata.name} is being deleted: nothing is made for it`,
+  );
+  expect(await live(ConfigMap, "b")).toBeUndefined();
 });
 
 describe("a failure", () => {

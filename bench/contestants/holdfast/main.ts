@@ -25,6 +25,8 @@ import { children, Shop } from "./shop.ts";
 const fieldManager = "shop-operator";
 const finalizer = "bench.dev/cleanup";
 const config: ApplyConfig = {
+  // As the peers do.
+  trustsCache: true,
   fieldManager,
   labels: { "app.kubernetes.io/name": "shop" },
   ownerUidAnnotation: "bench.dev/owner-uid",

@@ -8,6 +8,7 @@ import type { Cache, Delta } from "../kube/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { ControllerMetrics, Metrics } from "../telemetry/metrics.ts";
 import type { Tracing } from "../telemetry/trace.ts";
+import { isBeginning } from "./beginnings.ts";
 import { OwnWrites } from "./own-writes.ts";
 import { createPasses, type PassOptions } from "./pass.ts";
 import { priorities, WorkQueue, type Next, type QueueState, type Turn } from "./queue.ts";
@@ -112,7 +113,9 @@ export function startController<T extends KubeObject, V>(
       const reason = `${wake.kind.kind} ${delta.type}`;
       guarded(reason, () => {
         if (wake.own && replaces(delta)) queue.forget(keyOf(refTo(delta.object)));
-        if (wake.options.when?.(delta) === false) return;
+        // Its finalizers wait for us: whoever writes a predicate thinks of the spec.
+        const mustCount = wake.own && isBeginning(delta);
+        if (!mustCount && wake.options.when?.(delta) === false) return;
         const priority = delta.type === "initial" ? priorities.low : priorities.fresh;
         // Writes to its own kind are left to predicates, which can tell a status from a finalizer.
         const skips =

@@ -2,22 +2,13 @@
 // and so does an object that took the place of a namesake (another uid).
 import type { KubeObject } from "../kube/object.ts";
 import type { Delta } from "../kube/store.ts";
+import { isBeginning } from "./beginnings.ts";
 
 export type Predicate<T extends KubeObject = KubeObject> = (delta: Delta<T>) => boolean;
 
-/**
- * Compares the two sides of an update. The beginning of a deletion passes all of them: whether it raises the generation depends
- * on the kind, and a finalizer that nobody looks at again is never removed (https://github.com/kubernetes/kubernetes/pull/27269).
- */
+/** Compares the two sides of an update. */
 function whenUpdated(differ: (old: KubeObject, object: KubeObject) => boolean): Predicate {
-  return (delta) => delta.type !== "updated" || isAnother(delta) || differ(delta.old, delta.object);
-}
-
-/** It took the place of a namesake, or has begun to go: no predicate of ours holds that back. */
-function isAnother({ old, object }: Extract<Delta, { type: "updated" }>): boolean {
-  return (
-    old.metadata.uid !== object.metadata.uid || old.metadata.deletionTimestamp !== object.metadata.deletionTimestamp
-  );
+  return (delta) => delta.type !== "updated" || isBeginning(delta) || differ(delta.old, delta.object);
 }
 
 /** The spec changed. Not so: status, labels, annotations, finalizers. Not every built-in kind has a generation. */
@@ -60,7 +51,7 @@ export function all<T extends KubeObject>(...predicates: readonly Predicate<T>[]
 
 /** Turns around the answer for updates; what appears, begins to go or goes still passes. */
 export function not<T extends KubeObject>(predicate: Predicate<T>): Predicate<T> {
-  return (delta) => delta.type !== "updated" || isAnother(delta) || !predicate(delta);
+  return (delta) => delta.type !== "updated" || isBeginning(delta) || !predicate(delta);
 }
 
 type Pairs = Readonly<Record<string, string>>;

@@ -20,7 +20,7 @@ export interface Turn {
   readonly key: Key;
   readonly priority: number;
   readonly reason: string;
-  /** How many runs in a row have failed (or asked for another one at once) before this one. */
+  /** How many runs in a row have failed before this one. */
   readonly failures: number;
   /** How long the key was ready before it was taken. */
   readonly waitedMs: number;
@@ -34,7 +34,7 @@ export type Next =
   | { readonly type: "after"; readonly afterMs: number; readonly failed?: boolean }
   /** As `after`, at low priority and not counted as a retry. */
   | { readonly type: "resync"; readonly afterMs: number }
-  /** Again at once; each further time in a row waits longer, as failures do. */
+  /** Again at once; each further time in a row waits longer, as failures do. Failures are forgotten. */
   | { readonly type: "again" }
   /** It failed: wait longer each time, and no less than `atLeastMs`. */
   | { readonly type: "backoff"; readonly atLeastMs?: number };
@@ -74,6 +74,9 @@ interface Entry extends HeapItem {
   failures: number;
   /** The end of the current backoff: a failure before it (of a run that an event caused) neither moves it nor counts. */
   backoffUntil: number;
+  /** The same of runs that asked for another one at once: they did not fail, and must not spin either. */
+  agains: number;
+  againUntil: number;
   runningSince: number | undefined;
   /** What runs began before `forget`: what it comes to says nothing of the object that is there now. */
   outdated: boolean;
@@ -138,7 +141,7 @@ export class WorkQueue {
   forget(key: Key): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
-    this.#succeeded(entry);
+    this.#settle(entry);
     entry.outdated = entry.runningSince !== undefined;
     if (this.#waiting.has(entry)) {
       this.#waiting.remove(entry);
@@ -225,6 +228,8 @@ export class WorkQueue {
       reason: "",
       failures: 0,
       backoffUntil: 0,
+      agains: 0,
+      againUntil: 0,
       runningSince: undefined,
       outdated: false,
     };
@@ -235,7 +240,7 @@ export class WorkQueue {
   /** The one place where an outcome becomes a time. */
   #follow(entry: Entry, next: Next, now: number): void {
     if (next.type === "idle" || next.type === "resync" || (next.type === "after" && next.failed !== true)) {
-      this.#succeeded(entry);
+      this.#settle(entry);
     }
     switch (next.type) {
       case "idle":
@@ -248,13 +253,21 @@ export class WorkQueue {
         this.#schedule(entry, now + next.afterMs, entry.ranWith, "requeue");
         return;
       case "again": {
-        const delayMs = entry.failures === 0 ? 0 : this.#delayMs(entry.failures - 1);
-        this.#failed(entry, now + delayMs, now);
-        this.#schedule(entry, entry.backoffUntil, entry.ranWith, "requeue");
+        this.#observer?.retried();
+        this.#forgiveFailures(entry);
+        if (now >= entry.againUntil) {
+          entry.againUntil = now + (entry.agains === 0 ? 0 : this.#delayMs(entry.agains - 1));
+          entry.agains += 1;
+        }
+        this.#schedule(entry, entry.againUntil, entry.ranWith, "requeue");
         return;
       }
       case "backoff": {
-        this.#failed(entry, now + this.#delayMs(entry.failures), now);
+        this.#observer?.retried();
+        if (now >= entry.backoffUntil) {
+          entry.backoffUntil = now + this.#delayMs(entry.failures);
+          entry.failures += 1;
+        }
         this.#schedule(entry, Math.max(entry.backoffUntil, now + (next.atLeastMs ?? 0)), entry.ranWith, "retry");
         return;
       }
@@ -265,16 +278,16 @@ export class WorkQueue {
     return backoffMs(attempt, this.#backoff, this.#random());
   }
 
-  #failed(entry: Entry, until: number, now: number): void {
-    this.#observer?.retried();
-    if (now < entry.backoffUntil) return;
-    entry.failures += 1;
-    entry.backoffUntil = until;
-  }
-
-  #succeeded(entry: Entry): void {
+  #forgiveFailures(entry: Entry): void {
     entry.failures = 0;
     entry.backoffUntil = 0;
+  }
+
+  /** There is nothing left that asks for another run. */
+  #settle(entry: Entry): void {
+    this.#forgiveFailures(entry);
+    entry.agains = 0;
+    entry.againUntil = 0;
   }
 
   /** The earliest time and the highest priority win; while the key runs they are kept for after it. */
@@ -357,7 +370,7 @@ export class WorkQueue {
   }
 
   #dropIfIdle(entry: Entry): void {
-    if (entry.readyAt === undefined && entry.runningSince === undefined && entry.failures === 0) {
+    if (entry.readyAt === undefined && entry.runningSince === undefined && entry.failures + entry.agains === 0) {
       this.#entries.delete(entry.key);
     }
   }

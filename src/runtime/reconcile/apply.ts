@@ -49,6 +49,12 @@ export interface ApplyConfig extends Pick<ApplyOptions, "fieldManager"> {
   readonly ownerUidAnnotation?: string;
   /** Remembers what others keep taking from us: `new ContestedPaths()`. Without it that is taken back every time. */
   readonly contested?: ContestedPaths;
+  /**
+   * true: what a cache without a selector does not hold is created without a look at the API server first, which is a read less for
+   * each new object. What somebody else has made of that name since the cache last heard, and says nothing else than we do, is then
+   * taken over instead of refused. Default false.
+   */
+  readonly trustsCache?: boolean;
 }
 
 /** What applying needs of the world. */
@@ -72,10 +78,10 @@ export interface Change<T extends KubeObject> {
 }
 
 /**
- * One object as desired, marked as ours, written only where it differs. What the cache does not hold, and may leave out, is read
- * once from the API server before it is first written; another's object that appears before the write is a conflict, not ours.
+ * One object as desired, marked as ours, written only where it differs. What the cache does not hold is read once from the API
+ * server before it is first written; another's object that appears before the write is a conflict where it says otherwise.
  * @throws TerminalError `NameTaken` when the name belongs to somebody else, `ImmutableField` when the change is refused for good.
- * @throws RetryAfterError while the object is being deleted, or is left alone because others keep changing it.
+ * @throws RetryAfterError while the object, or its owner, is being deleted, or it is left alone because others keep changing it.
  * @throws ApiError whatever else the API server answers.
  */
 export async function apply<T extends KubeObject>(
@@ -90,8 +96,17 @@ export async function apply<T extends KubeObject>(
   const intent = intentOf(stamp(desired, kind, owner, handling.ownership ?? "controller", config));
   const ref = refTo(intent);
   let live: Readonly<T> | undefined = context.cache.get(kind, ref);
-  if (live === undefined && !context.cache.covers(kind, ref)) live = await client.get(kind, ref, { signal });
-  if (live === undefined) return create(intent, kind, owner, handling, config, context);
+  // A POST is refused where there is something already.
+  const needsNoLook = config.trustsCache === true || handling.mode === "createOnce";
+  if (live === undefined && !(needsNoLook && context.cache.covers(kind, ref))) {
+    live = await client.get(kind, ref, { signal });
+  }
+  if (live === undefined) {
+    // In a foreground deletion an owner outlives what it owns: whoever made that anew would keep it from ending.
+    if (isGoing(owner.object))
+      throw waiting(`${nameOf(owner.kind, owner.object)} is being deleted: nothing is made for it`);
+    return create(intent, kind, owner, handling, config, context);
+  }
   requireOurs(live, kind, owner, config);
   if (handling.mode === "createOnce") return keepMarks(intent, live, kind, owner, config, context);
 
@@ -129,6 +144,8 @@ async function create<T extends KubeObject>(
   context: ApplyContext,
 ): Promise<Change<T>> {
   const object = await writeNew(intent, kind, handling, config, context);
+  // The cache has not seen all of its deletion: a finalizer holds what was there before.
+  if (isGoing(object)) throw waitingForDeletion(object, kind);
   tell(owner, kind, object, "Created", "", context);
   return { result: "created", object: object as Applied<T>, paths: [] };
 }
@@ -213,9 +230,7 @@ async function recreate<T extends KubeObject>(
   const propagation = handling.onImmutable === "recreate-orphaning" ? "Orphan" : "Background";
   await client.delete(kind, refTo(live), { uid: live.metadata.uid!, propagation, signal });
   if ((await client.get(kind, refTo(live), { signal })) !== undefined) {
-    throw new RetryAfterError(`${nameOf(kind, live)} is deleted to be created again, and not yet gone`, goneAfterMs, {
-      reason: "WaitingForDeletion",
-    });
+    throw waiting(`${nameOf(kind, live)} is deleted to be created again, and not yet gone`);
   }
   const object = await writeNew(intent, kind, handling, config, context);
   tell(owner, kind, object, "Recreated", ": an immutable field has changed", context);
@@ -236,14 +251,16 @@ function requireOurs(live: Readonly<KubeObject>, kind: Kind, owner: Owner, marks
       `${nameOf(kind, live)} exists already and is not ours${by}: delete or rename it, or give the ${owner.kind.kind} another name`,
     );
   }
-  if (whose === "former" || live.metadata.deletionTimestamp !== undefined) {
-    throw new RetryAfterError(
-      `${nameOf(kind, live)} is being deleted and is created again when it is gone`,
-      goneAfterMs,
-      { reason: "WaitingForDeletion" },
-    );
-  }
+  if (whose === "former" || isGoing(live)) throw waitingForDeletion(live, kind);
 }
+
+const isGoing = ({ metadata }: Readonly<KubeObject>): boolean => metadata.deletionTimestamp !== undefined;
+
+const waitingForDeletion = (object: Readonly<KubeObject>, kind: Kind): RetryAfterError =>
+  waiting(`${nameOf(kind, object)} is being deleted and is created again when it is gone`);
+
+const waiting = (message: string): RetryAfterError =>
+  new RetryAfterError(message, goneAfterMs, { reason: "WaitingForDeletion" });
 
 async function leaveContestedAlone(
   live: Readonly<KubeObject>,

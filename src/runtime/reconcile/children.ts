@@ -63,6 +63,7 @@ export async function applyChildren<P, const C extends Children<P>>(
   context: ApplyContext,
 ): Promise<ApplyResult<C>> {
   refuseUnknownNeeds(children);
+  if (owner.object.metadata.deletionTimestamp !== undefined) return { applied: {}, failures: [], changes: [] };
   const applied: Record<string, readonly Applied<KubeObject>[]> = {};
   const failures: ChildFailure[] = [];
   const changes: ChildChange[] = [];
@@ -103,17 +104,15 @@ export async function applyChildren<P, const C extends Children<P>>(
   }
   context.signal.throwIfAborted();
 
-  if (owner.object.metadata.deletionTimestamp === undefined) {
-    for (const [name, kind, object] of superfluous(plans, owner, config, context)) {
-      try {
-        await remove(owner, kind, object, context);
-        changes.push({ child: name, kind, key: keyOf(refTo(object)), result: "deleted", paths: [] });
-      } catch (error) {
-        failures.push({ child: name, error: asError(error) });
-      }
+  for (const [name, kind, object] of superfluous(plans, owner, config, context)) {
+    try {
+      await remove(owner, kind, object, context);
+      changes.push({ child: name, kind, key: keyOf(refTo(object)), result: "deleted", paths: [] });
+    } catch (error) {
+      failures.push({ child: name, error: asError(error) });
     }
-    context.signal.throwIfAborted();
   }
+  context.signal.throwIfAborted();
   return { applied: applied as unknown as AppliedChildren<C>, failures, changes };
 }
 

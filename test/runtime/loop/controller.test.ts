@@ -128,6 +128,19 @@ describe("waking", () => {
     expect(world.cache.get(ConfigMap, configMap().metadata)?.metadata.labels).toEqual({ a: "1" });
   });
 
+  test("rule 40: the beginning of a deletion counts whatever the predicate of its own kind says", async () => {
+    const { world, passes } = start(content, { when: ({ type }) => type !== "updated" });
+    world.put(ConfigMap, configMap("orders", { finalizers: ["shop/cleanup"] }));
+    await settle();
+    world.put(ConfigMap, configMap("orders", { finalizers: ["shop/cleanup"], labels: { a: "1" } }));
+    await settle();
+    expect(passes).toEqual(["orders"]);
+    const deletionTimestamp = "2026-01-01T00:00:00Z";
+    world.put(ConfigMap, configMap("orders", { finalizers: ["shop/cleanup"], deletionTimestamp }));
+    await settle();
+    expect(passes).toEqual(["orders", "orders"]);
+  });
+
   test("rules 42, 43: a child wakes its controlling owner, and both owners when it moves from one to the other", async () => {
     const { world, passes } = start(content, { owns: [{ kind: Secret }] });
     const [a, b] = ["a", "b"].map((name) => world.put(ConfigMap, configMap(name)));

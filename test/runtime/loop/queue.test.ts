@@ -191,6 +191,22 @@ describe("requeue", () => {
     expect((await take()).failures).toBe(0);
   });
 
+  test("again is at once also within the backoff of failures, which it forgets", async () => {
+    const { clock, queue, runAll, take } = setUp();
+    queue.add("a");
+    for (let i = 0; i < 9; i++) {
+      await runAll({ type: "backoff" });
+      if (i < 8) await clock.advance(delayOf(i));
+    }
+    queue.add("a");
+    await take();
+    queue.done("a", { type: "again" });
+    expect(queue.state().ready.size).toBe(1);
+    expect((await take()).failures).toBe(0);
+    queue.done("a", { type: "backoff" });
+    expect(queue.state().dueInMs).toBeCloseTo(delayOf(0), -3);
+  });
+
   test("rule 10: a wait longer than a timer can hold does not fire at once", async () => {
     const { clock, queue, runAll } = setUp();
     queue.add("a");
@@ -430,7 +446,12 @@ describe("against a simple model", () => {
             since: known?.since ?? order++,
           });
         };
-        const failures = new Map<string, { count: number; until: number }>();
+        interface Streak {
+          readonly count: number;
+          readonly until: number;
+        }
+        const failures = new Map<string, Streak>();
+        const agains = new Map<string, Streak>();
         const lastPriority = new Map<string, number>();
         /** Keys that were forgotten while they ran. */
         const outdated = new Set<string>();
@@ -455,15 +476,19 @@ describe("against a simple model", () => {
           if (outdated.delete(key)) return;
           const priority = lastPriority.get(key) ?? 0;
           const now = clock.now();
-          const known = failures.get(key) ?? { count: 0, until: 0 };
-          const fail = (delay: number): number => {
-            if (now < known.until) return known.until;
-            failures.set(key, { count: known.count + 1, until: now + delay });
-            return now + delay;
+          const longer = (streaks: Map<string, Streak>, delay: (count: number) => number): number => {
+            const { count, until } = streaks.get(key) ?? { count: 0, until: 0 };
+            if (now < until) return until;
+            streaks.set(key, { count: count + 1, until: now + delay(count) });
+            return now + delay(count);
           };
-          if (next.type === "backoff") owe(key, fail(delayOf(known.count)), priority);
-          else if (next.type === "again") owe(key, fail(known.count === 0 ? 0 : delayOf(known.count - 1)), priority);
-          else failures.delete(key);
+          if (next.type !== "backoff") failures.delete(key);
+          if (next.type !== "backoff" && next.type !== "again") agains.delete(key);
+          if (next.type === "backoff") owe(key, longer(failures, delayOf), priority);
+          if (next.type === "again") {
+            const delay = (count: number): number => (count === 0 ? 0 : delayOf(count - 1));
+            owe(key, longer(agains, delay), priority);
+          }
           if (next.type === "after") owe(key, now + next.afterMs, priority);
           if (next.type === "resync") owe(key, now + next.afterMs, -100);
         };
@@ -474,6 +499,7 @@ describe("against a simple model", () => {
           } else if (step.do === "forget") {
             queue.forget(step.key);
             failures.delete(step.key);
+            agains.delete(step.key);
             if (running.includes(step.key)) outdated.add(step.key);
             else if ((owed.get(step.key)?.readyAt ?? 0) > clock.now()) owed.delete(step.key);
           } else if (step.do === "advance") await clock.advance(step.ms);
