@@ -65,10 +65,11 @@ export async function readEvidence(
 async function readUnusable(instances: readonly Instance[], context: EvidenceContext) {
   const words = new Map<string, string>();
   const againMs: number[] = [];
-  if (primaryOf(instances) === undefined) return { words, againMs };
+  const primary = primaryOf(instances);
+  if (primary === undefined) return { words, againMs };
   const { unusableReplicas, monotonicMs } = context.value;
   for (const instance of instances) {
-    const looked = await unusableReplicas.look(instance, monotonicMs(), () => readLog(instance, context));
+    const looked = await unusableReplicas.look(instance, primary, monotonicMs(), () => readLog(instance, context));
     if (looked.words !== undefined) words.set(instance.name, looked.words);
     if (looked.againMs !== undefined) againMs.push(looked.againMs);
   }

@@ -8,6 +8,9 @@ const maxLength = 300;
 /** It follows, or has been filled anew: what was said before is over. */
 const isOver = /: +(?:started streaming WAL from primary|replica has been created using|Removing data directory)\b/;
 
+/** Whom Patroni follows: what could not follow one may follow the next. */
+const leader = /\bINFO: .*(?:Lock owner: |following a leader \()([\w-]+)/;
+
 /** Words of Patroni's (one space behind the level), and why they are the end of a copy. */
 const saidByPatroni: readonly RegExp[] = [
   // The first copy was cut off, or what identifies it is gone.
@@ -43,10 +46,13 @@ const saidByPostgres = new RegExp(
  */
 export function unusableFor(log: string): string | undefined {
   let words: string | undefined;
+  let followed: string | undefined;
   for (const line of log.split(/\r?\n/)) {
     // A line that goes on begins with a tab.
     if (line.startsWith("\t")) continue;
-    if (isOver.test(line)) words = undefined;
+    const named = leader.exec(line)?.[1];
+    if (isOver.test(line) || (named ?? followed) !== (followed ?? named)) words = undefined;
+    followed = named ?? followed;
     const said = [...saidByPatroni, saidBefore, saidByPostgres].flatMap((form) => form.exec(line)?.[1] ?? []);
     words = said[0] ?? words;
   }

@@ -1,10 +1,11 @@
 // Remembers which replicas do not follow, since when, and whether their logs say that they never will: an interruption is no reason to
 // throw data away, so that what is found has to last.
-import type { Instance } from "../instances.ts";
+import { primaryOf, type Instance } from "../instances.ts";
 import { unusableFor } from "./unusable-data.ts";
 
 interface Entry {
-  readonly restarts: number;
+  /** The container, and who leads: what cannot follow one primary may follow another. */
+  readonly occasion: string;
   /** When its log is read. */
   dueMs: number;
   found?: { readonly words: string; readonly atMs: number };
@@ -33,12 +34,13 @@ export class UnusableReplicas {
   }
 
   /**
-   * Looks at a replica while another instance leads.
+   * Looks at an instance while `primary` leads.
    * @param readLog called once for each look; undefined where it cannot be had
    * @returns why its data are of no use, if that is known; and when to look again, where there is something to look at
    */
   async look(
     replica: Instance,
+    primary: Instance,
     nowMs: number,
     readLog: () => Promise<string | undefined>,
   ): Promise<{ readonly words?: string; readonly againMs?: number }> {
@@ -47,7 +49,7 @@ export class UnusableReplicas {
       this.#entries.delete(uid);
       return {};
     }
-    const entry = this.#entryOf(uid, replica, nowMs);
+    const entry = this.#entryOf(uid, occasionOf(replica, primary), nowMs);
     if (entry.found === undefined) {
       if (nowMs < entry.dueMs) return { againMs: entry.dueMs - nowMs };
       entry.dueMs = nowMs + lookAgainMs;
@@ -61,20 +63,22 @@ export class UnusableReplicas {
 
   /** The names of those that have been of no use for long enough, and why. */
   givenUp(instances: readonly Instance[], nowMs: number): ReadonlyMap<string, string> {
+    const primary = primaryOf(instances);
+    if (primary === undefined) return new Map();
     return new Map(
       instances.flatMap((instance) => {
-        const found = this.#entries.get(instance.pod?.metadata.uid ?? "")?.found;
-        const lasts = found !== undefined && nowMs - found.atMs >= this.#patience.beforeActMs;
-        return lasts && mayBeUnusable(instance) ? [[instance.name, found.words] as const] : [];
+        const { found, occasion } = this.#entries.get(instance.pod?.metadata.uid ?? "") ?? {};
+        if (found === undefined || nowMs - found.atMs < this.#patience.beforeActMs) return [];
+        const isSame = occasion === occasionOf(instance, primary) && mayBeUnusable(instance);
+        return isSame ? [[instance.name, found.words] as const] : [];
       }),
     );
   }
 
-  #entryOf(uid: string, replica: Instance, nowMs: number): Entry {
-    const restarts = restartsOf(replica);
+  #entryOf(uid: string, occasion: string, nowMs: number): Entry {
     const known = this.#entries.get(uid);
-    if (known?.restarts === restarts) return known;
-    const entry = { restarts, dueMs: nowMs + this.#patience.beforeLookMs };
+    if (known?.occasion === occasion) return known;
+    const entry = { occasion, dueMs: nowMs + this.#patience.beforeLookMs };
     this.#entries.delete(uid);
     this.#entries.set(uid, entry);
     for (const oldest of this.#entries.keys()) {
@@ -93,6 +97,7 @@ function mayBeUnusable(instance: Instance): boolean {
   return container?.state?.running !== undefined && state !== "creating replica" && !instance.streaming;
 }
 
-function restartsOf({ pod }: Instance): number {
-  return pod?.status?.containerStatuses?.find(({ name }) => name === "postgres")?.restartCount ?? 0;
+function occasionOf({ pod }: Instance, primary: Instance): string {
+  const restarts = pod?.status?.containerStatuses?.find(({ name }) => name === "postgres")?.restartCount ?? 0;
+  return `${restarts} ${primary.pod?.metadata.uid ?? ""} ${primary.timeline ?? ""}`;
 }

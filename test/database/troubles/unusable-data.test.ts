@@ -89,6 +89,10 @@ describe("it may still be of use", () => {
       log: `${removed}\n${patroniAt} INFO: Removing data directory: /var/lib/postgresql/data/pgdata`,
     },
     {
+      because: "another instance leads by now",
+      log: `${patroniAt} INFO: Lock owner: orders-1-0; I am orders-2-0\n${removed}\n${patroniAt} INFO: no action. I am (orders-2-0), a secondary, and following a leader (orders-3-0)`,
+    },
+    {
       because: "a client says so",
       log: `${at} ERROR:  requested WAL segment 000000010000000000000003 has already been removed`,
     },
@@ -100,6 +104,14 @@ describe("it may still be of use", () => {
   ])("$because", ({ log }) => {
     expect(unusableFor(log)).toBeUndefined();
   });
+});
+
+test("what is said again and again of one leader counts", () => {
+  const owner = `${patroniAt} INFO: Lock owner: orders-1-0; I am orders-2-0`;
+  const failed = `${patroniAt} ERROR: Failed to rewind from healthy primary: orders-1-0`;
+  expect(unusableFor([owner, failed, owner, owner].join("\n"))).toBe(
+    "Failed to rewind from healthy primary: orders-1-0",
+  );
 });
 
 test("the newest words count, and long ones are shortened", () => {
