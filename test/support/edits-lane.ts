@@ -88,7 +88,7 @@ function wantsHopelessNode({ spec }: Pod): boolean {
   return JSON.stringify([spec?.nodeSelector, nodeAffinity?.[field], podAffinity?.[field]]).includes(hopeless);
 }
 
-const databaseOf = (namespace: string, spec: DatabaseSpec): Database => ({
+export const databaseOf = (namespace: string, spec: DatabaseSpec): Database => ({
   apiVersion: "holdfast.dev/v1alpha1",
   kind: "Database",
   metadata: { name: "orders", namespace },
@@ -96,7 +96,7 @@ const databaseOf = (namespace: string, spec: DatabaseSpec): Database => ({
 });
 
 /** By the schema or one of its rules. A value of a wrong type fails already where server-side apply reads it, with a 500. */
-const isInvalid = (error: unknown): boolean =>
+export const isInvalid = (error: unknown): boolean =>
   isRefused(error) || (error instanceof ApiError && error.status === 500 && /typed patch/.test(error.message));
 
 /** The worlds of fresh Databases, each made once. Those that are not Ready stay open: they may only have been slow. */
@@ -210,7 +210,7 @@ async function settled(scenario: Scenario, operator: RunningOperator, look: () =
   throw new Error(`the Database does not come to rest: ${JSON.stringify(last?.world["Database orders"].status)}`);
 }
 
-const hasVerdict = (world: World): boolean =>
+export const hasVerdict = (world: World): boolean =>
   (conditionIn(world, "Ready") as { observedGeneration?: string } | undefined)?.observedGeneration === "<current>";
 
 async function until(

@@ -18,12 +18,24 @@ export async function kubectl(...args: string[]): Promise<string> {
 
 /** Applies manifests given as objects. */
 export async function apply(...objects: readonly object[]): Promise<void> {
-  const child = execFile(kubectlPath, ["apply", "-f", "-"]);
+  const failure = await applied({ apiVersion: "v1", kind: "List", items: objects });
+  if (failure !== undefined) throw new Error(`kubectl apply: ${failure}`);
+}
+
+/** Whether the API server would take a manifest from this field manager, in place of what there is. Changes nothing. */
+export async function wouldTake(object: object, fieldManager: string): Promise<boolean> {
+  const flags = ["--server-side", "--force-conflicts", `--field-manager=${fieldManager}`, "--dry-run=server"];
+  return (await applied(object, ...flags)) === undefined;
+}
+
+/** @returns what kubectl says when it fails */
+async function applied(manifest: object, ...flags: string[]): Promise<string | undefined> {
+  const child = execFile(kubectlPath, ["apply", "-f", "-", ...flags]);
   const errors: string[] = [];
   child.stderr?.on("data", (text: string) => errors.push(text));
-  child.stdin?.end(JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));
+  child.stdin?.end(JSON.stringify(manifest));
   const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
-  if (code !== 0) throw new Error(`kubectl apply: ${errors.join("")}`);
+  return code === 0 ? undefined : errors.join("");
 }
 
 /** The object, or undefined if there is none. */
