@@ -56,6 +56,11 @@ describe("the package", () => {
       process.env = new Proxy(process.env, {
         get: (all, name) => (inPackage(new Error().stack) && environment.push(String(name)), Reflect.get(all, name)),
       });
+      const timers = [];
+      for (const name of ["setTimeout", "setInterval", "setImmediate"]) {
+        const real = globalThis[name];
+        globalThis[name] = (...all) => (timers.push(name), real(...all));
+      }
       const loaded = [];
       registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
       const look = () => ({
@@ -70,11 +75,12 @@ describe("the package", () => {
       await import("holdfast${entry.slice(1)}");
       const after = look();
       const { register } = (await import("prom-client")).default;
-      console.log(JSON.stringify({ before, after, environment, metrics: register.getMetricsAsArray().length, loaded }));
+      console.log(JSON.stringify({ before, after, environment, timers, metrics: register.getMetricsAsArray().length, loaded }));
     `);
-    const { before, after, environment, metrics, loaded } = JSON.parse(report) as Record<string, any>;
+    const { before, after, environment, timers, metrics, loaded } = JSON.parse(report) as Record<string, any>;
     expect(after).toEqual(before);
     expect(environment).toEqual([]);
+    expect(timers).toEqual([]);
     expect(metrics).toBe(0);
     const packages = (loaded as string[]).flatMap((url) => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []);
     expect(packages).toContain("holdfast");
