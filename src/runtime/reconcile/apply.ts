@@ -315,6 +315,6 @@ function tell(
   { events, log }: ApplyContext,
 ): void {
   const message = `${what} ${kind.kind} ${object.metadata.name}${how}`;
-  log.info({ kind: kind.kind, name: object.metadata.name }, message);
+  log.info({ kind: kind.kind, child: object.metadata.name }, message);
   events.emit(owner.object, { type: "Normal", reason: what, message });
 }

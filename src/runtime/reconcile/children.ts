@@ -178,7 +178,7 @@ async function remove(
 ): Promise<void> {
   await client.delete(kind, refTo(object), { uid: object.metadata.uid!, propagation: "Background", signal });
   const message = `Deleted ${kind.kind} ${object.metadata.name}: no longer wanted`;
-  log.info({ kind: kind.kind, name: object.metadata.name }, message);
+  log.info({ kind: kind.kind, child: object.metadata.name }, message);
   events.emit(owner.object, { type: "Normal", reason: "Deleted", message });
 }
 
