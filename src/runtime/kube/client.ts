@@ -3,6 +3,8 @@ import type { KubeObject, Kind, Ref } from "./object.ts";
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+  /** Told the HTTP status before the call resolves or rejects, if any answer came: which a success does not tell otherwise. */
+  readonly onAnswer?: ((status: number) => void) | undefined;
 }
 
 export interface ListOptions extends CallOptions {

@@ -31,8 +31,8 @@ export interface HttpClient extends KubeClient {
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const transport = createTransport(options);
 
-  const read = async (path: string, { signal }: CallOptions = {}): Promise<unknown> =>
-    parse(await transport.call({ method: "GET", path, signal }));
+  const read = async (path: string, { signal, onAnswer }: CallOptions = {}): Promise<unknown> =>
+    parse(await transport.call({ method: "GET", path, signal, onAnswer }));
 
   const write = async (request: WireRequest): Promise<unknown> => {
     options.assertMayWrite?.();
@@ -42,7 +42,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const apply = async <T extends KubeObject>(
     kind: Kind<T>,
     body: T,
-    { fieldManager, force = true, signal }: ApplyOptions,
+    { fieldManager, force = true, signal, onAnswer }: ApplyOptions,
     subresource?: Subresource,
   ): Promise<T> =>
     (await write({
@@ -52,6 +52,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       contentType: "application/apply-patch+yaml",
       body: JSON.stringify(body),
       signal,
+      onAnswer,
     })) as T;
 
   const client: HttpClient = {
@@ -68,10 +69,10 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     },
 
     async list<T extends KubeObject>(kind: Kind<T>, listOptions: ListOptions = {}): Promise<ObjectList<T>> {
-      const { signal, namespace, labels, fields, ...others } = listOptions;
+      const { signal, onAnswer, namespace, labels, fields, ...others } = listOptions;
       const path =
         resourcePath(kind, { namespace }) + query({ labelSelector: labels, fieldSelector: fields, ...others });
-      const list = (await read(path, { signal })) as {
+      const list = (await read(path, { signal, onAnswer })) as {
         items: T[] | null;
         metadata: { resourceVersion: string; continue?: string };
       };
@@ -86,7 +87,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     },
 
     async *watch<T extends KubeObject>(kind: Kind<T>, watchOptions: WatchCallOptions): AsyncIterable<WatchFrame<T>> {
-      const { signal, namespace, labels, fields, ...others } = watchOptions;
+      const { signal, onAnswer, namespace, labels, fields, ...others } = watchOptions;
       const path = resourcePath(kind, { namespace });
       const answer = await transport.stream({
         method: "GET",
@@ -94,6 +95,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
           path +
           query({ watch: true, allowWatchBookmarks: true, labelSelector: labels, fieldSelector: fields, ...others }),
         signal,
+        onAnswer,
       });
       const onAbort = (): void => void answer.destroy();
       signal?.addEventListener("abort", onAbort, { once: true });
@@ -115,37 +117,39 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       signal?.throwIfAborted();
     },
 
-    async podLog(pod, { signal, ...options }) {
+    async podLog(pod, { signal, onAnswer, ...options }) {
       // A log is plain text, and why there is none is JSON.
       const path = `${resourcePath(Pod, pod)}/log${query({ ...options })}`;
-      const body = await transport.call({ method: "GET", path, accept: "application/json, */*", signal });
+      const body = await transport.call({ method: "GET", path, accept: "application/json, */*", signal, onAnswer });
       return body.toString("utf8");
     },
 
-    async create(kind, body, { fieldManager, signal } = {}) {
+    async create(kind, body, { fieldManager, signal, onAnswer } = {}) {
       return (await write({
         method: "POST",
         path: resourcePath(kind, { namespace: body.metadata.namespace }) + query({ fieldManager }),
         body: JSON.stringify(body),
         signal,
+        onAnswer,
       })) as never;
     },
 
     apply: (kind, body, applyOptions) => apply(kind, body, applyOptions),
     applyStatus: (kind, body, applyOptions) => apply(kind, body, applyOptions, "status"),
 
-    async patch(kind, ref, patch, { fieldManager, signal } = {}) {
+    async patch(kind, ref, patch, { fieldManager, signal, onAnswer } = {}) {
       return (await write({
         method: "PATCH",
         path: resourcePath(kind, ref) + query({ fieldManager }),
         contentType: "application/json-patch+json",
         body: JSON.stringify(patch),
         signal,
+        onAnswer,
       })) as never;
     },
 
     async delete(kind, ref, deleteOptions) {
-      const { uid, resourceVersion, propagation, gracePeriodSeconds, signal } = deleteOptions;
+      const { uid, resourceVersion, propagation, gracePeriodSeconds, signal, onAnswer } = deleteOptions;
       try {
         await write({
           method: "DELETE",
@@ -158,6 +162,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
             gracePeriodSeconds,
           }),
           signal,
+          onAnswer,
         });
       } catch (error) {
         if (isNotFound(error)) return;

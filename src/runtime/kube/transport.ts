@@ -37,6 +37,8 @@ export interface WireRequest {
   readonly accept?: string;
   readonly body?: string;
   readonly signal?: AbortSignal | undefined;
+  /** Told the status of each answer. */
+  readonly onAnswer?: ((status: number) => void) | undefined;
 }
 
 export interface Transport {
@@ -93,6 +95,7 @@ export function createTransport(options: TransportOptions): Transport {
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
         metrics?.({ method: request.method, host: server.host, code, durationMs: performance.now() - startedAt });
+        if (code !== "<error>") request.onAnswer?.(Number(code));
         act();
       };
       const fail = (error: unknown): void => {

@@ -16,7 +16,7 @@ import { ApiError } from "../kube/errors.ts";
 import { type Kind, type KubeObject, refTo, type Ref, resourceName } from "../kube/object.ts";
 import type { PassSpan } from "../telemetry/trace.ts";
 
-/** Attributes of a call: which verb on which resource and object; of a failure also the HTTP status, 0 where no answer came. */
+/** Attributes of a call: which verb on which resource and object, and the HTTP status; 0 where no answer came. */
 export class TracedClient implements KubeClient {
   readonly #client: KubeClient;
   readonly #pass: PassSpan;
@@ -27,11 +27,11 @@ export class TracedClient implements KubeClient {
   }
 
   get<T extends KubeObject>(kind: Kind<T>, ref: Ref, options?: CallOptions): Promise<T | undefined> {
-    return this.#call("get", resourceName(kind), ref, () => this.#client.get(kind, ref, options));
+    return this.#call("get", resourceName(kind), ref, options, (traced) => this.#client.get(kind, ref, traced));
   }
 
   list<T extends KubeObject>(kind: Kind<T>, options?: ListOptions): Promise<ObjectList<T>> {
-    return this.#call("list", resourceName(kind), options ?? {}, () => this.#client.list(kind, options));
+    return this.#call("list", resourceName(kind), options ?? {}, options, (traced) => this.#client.list(kind, traced));
   }
 
   /** Not a span: it lasts longer than what it belongs to. */
@@ -40,43 +40,63 @@ export class TracedClient implements KubeClient {
   }
 
   podLog(pod: Ref, options: PodLogOptions): Promise<string> {
-    return this.#call("get", "pods/log", pod, () => this.#client.podLog(pod, options));
+    return this.#call("get", "pods/log", pod, options, (traced) => this.#client.podLog(pod, traced));
   }
 
   create<T extends KubeObject>(kind: Kind<T>, body: T, options?: CreateOptions): Promise<T> {
-    return this.#call("create", resourceName(kind), refTo(body), () => this.#client.create(kind, body, options));
+    return this.#call("create", resourceName(kind), refTo(body), options, (traced) =>
+      this.#client.create(kind, body, traced),
+    );
   }
 
   apply<T extends KubeObject>(kind: Kind<T>, body: T, options: ApplyOptions): Promise<T> {
-    return this.#call("apply", resourceName(kind), refTo(body), () => this.#client.apply(kind, body, options));
+    return this.#call("apply", resourceName(kind), refTo(body), options, (traced) =>
+      this.#client.apply(kind, body, traced),
+    );
   }
 
   applyStatus<T extends KubeObject>(kind: Kind<T>, body: T, options: ApplyOptions): Promise<T> {
     const resource = `${resourceName(kind)}/status`;
-    return this.#call("apply", resource, refTo(body), () => this.#client.applyStatus(kind, body, options));
+    return this.#call("apply", resource, refTo(body), options, (traced) =>
+      this.#client.applyStatus(kind, body, traced),
+    );
   }
 
   patch<T extends KubeObject>(kind: Kind<T>, ref: Ref, patch: JsonPatch, options?: CreateOptions): Promise<T> {
-    return this.#call("patch", resourceName(kind), ref, () => this.#client.patch(kind, ref, patch, options));
+    return this.#call("patch", resourceName(kind), ref, options, (traced) =>
+      this.#client.patch(kind, ref, patch, traced),
+    );
   }
 
   delete<T extends KubeObject>(kind: Kind<T>, ref: Ref, options: DeleteOptions): Promise<void> {
-    return this.#call("delete", resourceName(kind), ref, () => this.#client.delete(kind, ref, options));
+    return this.#call("delete", resourceName(kind), ref, options, (traced) => this.#client.delete(kind, ref, traced));
   }
 
-  async #call<R>(verb: string, resource: string, place: Partial<Ref>, call: () => Promise<R>): Promise<R> {
+  async #call<O extends CallOptions, R>(
+    verb: string,
+    resource: string,
+    place: Partial<Ref>,
+    options: O | undefined,
+    call: (traced: O) => Promise<R>,
+  ): Promise<R> {
+    let status: number | undefined;
     const span = this.#pass.call(`${verb} ${resource}`, {
       "k8s.verb": verb,
       "k8s.resource": resource,
       "k8s.namespace.name": place.namespace,
       "k8s.object.name": place.name,
     });
+    const onAnswer = (answered: number): void => {
+      status = answered;
+      options?.onAnswer?.(answered);
+    };
     try {
-      const answer = await call();
-      span.end();
+      // Without options of its own a call has no required ones either.
+      const answer = await call({ ...options, onAnswer } as O);
+      span.end({ "http.response.status_code": status });
       return answer;
     } catch (error) {
-      span.fail(error, error instanceof ApiError ? { "http.response.status_code": error.status } : {});
+      span.fail(error, { "http.response.status_code": error instanceof ApiError ? error.status : status });
       throw error;
     }
   }

@@ -155,6 +155,25 @@ describe("what is sent", () => {
 });
 
 describe("answers", () => {
+  test("have a status that who asks for it is told, also where success or failure do not tell it", async () => {
+    const sequence = [201, 200, 200, 404, 404, 409];
+    await using server = await startStubServer((_, response) => {
+      const code = sequence.shift() ?? 500;
+      respondJson(response, code, code < 300 ? { ...configMap(), items: [] } : status(code, ""));
+    });
+    using client = clientOf(server);
+    const told: number[] = [];
+    const options = { fieldManager: "holdfast", onAnswer: (code: number) => void told.push(code) };
+    await client.apply(ConfigMap, configMap(), options);
+    await client.apply(ConfigMap, configMap(), options);
+    await client.list(ConfigMap, { onAnswer: options.onAnswer });
+    expect(await client.get(ConfigMap, orders, options)).toBeUndefined();
+    await client.delete(ConfigMap, orders, { uid: "u", ...options });
+    await failureOf(client.create(ConfigMap, configMap(), options));
+    expect(told).toEqual([201, 200, 200, 404, 404, 409]);
+    expect(server.received.filter(({ url }) => url.includes("onAnswer"))).toEqual([]);
+  });
+
   test("a log is text, whatever stands in it; why there is none is told as of any other call", async () => {
     await using server = await startStubServer((request, response) => {
       if (request.url.includes("/gone/")) return respondJson(response, 404, status(404, "NotFound"));

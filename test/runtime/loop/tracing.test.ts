@@ -124,7 +124,7 @@ function described({ log: _log, cache: _cache, ...context }: Context<void>): unk
 }
 
 describe("a call to the API server is a child of it", () => {
-  test("with verb, resource and object", async () => {
+  test("with verb, resource, object, and the status of the answer", async () => {
     const { spans } = await trace(
       async (_, { client }) => {
         await client.get(Secret, { namespace: "shop", name: "orders-key" });
@@ -138,7 +138,7 @@ describe("a call to the API server is a child of it", () => {
         return awaitChange;
       },
       {
-        get: async () => undefined,
+        get: async (_, __, options) => (options?.onAnswer?.(404), undefined),
         list: async () => ({ items: [], resourceVersion: "1" }),
         create: async (_, body) => body,
         apply: async (_, body) => body,
@@ -163,12 +163,12 @@ describe("a call to the API server is a child of it", () => {
     for (const call of calls) {
       expect(call.parentSpanContext?.spanId).toBe(pass.spanContext().spanId);
       expect(call.attributes["k8s.namespace.name"]).toBe("shop");
-      expect(call.attributes["http.response.status_code"]).toBeUndefined();
     }
     expect(calls[0]?.attributes).toMatchObject({
       "k8s.verb": "get",
       "k8s.resource": "secrets",
       "k8s.object.name": "orders-key",
+      "http.response.status_code": 404,
     });
   });
 
