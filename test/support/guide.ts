@@ -29,6 +29,12 @@ export async function blocksOf(page: string): Promise<readonly Block[]> {
   );
 }
 
+/** Blocks of one name are one file, in their order. */
+function filesOf(blocks: readonly Block[]): ReadonlyMap<string, string> {
+  const named = Map.groupBy(blocks, ({ file }) => file);
+  return new Map([...named].map(([file, parts]) => [file, parts.map(({ text }) => text).join("\n")]));
+}
+
 /**
  * Writes each page's files into a folder of its own. What a page does not bring itself it has from the first one, as its reader
  * has; the compiler's settings stand once for all.
@@ -37,7 +43,7 @@ export async function writeGuide(into: string): Promise<void> {
   const first = await blocksOf("getting-started");
   for (const page of guidePages) {
     const own = await blocksOf(page);
-    const files = new Map([...first, ...own].map(({ file, text }) => [file, text]));
+    const files = new Map([...filesOf(first), ...filesOf(own)]);
     await mkdir(join(into, page), { recursive: true });
     for (const [file, text] of files) {
       if (file === "") continue;
