@@ -18,13 +18,14 @@ export interface Chunk {
 
 /**
  * Node's own modules as plain values. An `import` of one reads everything that it exports, and `node:http`, `node:fs` and
- * `node:crypto` export things that load half of Node: fetch, http2, webcrypto. That costs 3 MiB and 30 ms at each start.
+ * `node:crypto` export things that load half of Node: fetch, http2, webcrypto. That costs 3 MiB and 30 ms at each start. What `import()` asks for is
+ * left alone: it is not loaded at the start, and would lack its named exports.
  */
 const builtins: Plugin = {
   name: "builtins",
   setup(bundler) {
     bundler.onResolve({ filter: /./ }, ({ path, kind }) =>
-      kind !== "entry-point" && isBuiltin(path)
+      kind !== "entry-point" && kind !== "dynamic-import" && isBuiltin(path)
         ? { path: path.replace(/^(?!node:)/, "node:"), namespace: "builtin" }
         : undefined,
     );
