@@ -376,19 +376,19 @@ test("finalizers: nothing is published before the promise, and the object stays 
 test("apply: what differs is written and named, what is the same is not, and additions of others stay", async () => {
   const told: (readonly [string, readonly string[]])[] = [];
   const tell = (result: string, paths: readonly string[]): void => void told.push([result, paths]);
+  // The echo of a write may wake once more: where it came before its answer, or in the same second as another's write.
+  const writes = () => told.splice(0).filter(([result]) => result !== "unchanged");
   const { namespace, put, get, settled } = await run("apply", { tell });
   await put({ html: "one" });
   await settled();
-  expect(told.splice(0)).toEqual([["created", []]]);
-
+  expect(writes()).toEqual([["created", []]]);
   await scribble(namespace, "hello", { "index.html": "Bah" });
   await settled();
-  // Within one second it cannot be told whose write came last, so the echo of ours may wake once more.
-  expect(told.shift()).toEqual(["updated", ["data[index.html]"]]);
+  expect(writes()).toEqual([["updated", ["data[index.html]"]]]);
   await scribble(namespace, "hello", { extra: "1" });
   await settled();
-  expect(told.length).toBeGreaterThan(0);
-  for (const each of told) expect(each).toEqual(["unchanged", []]);
+  expect(told).not.toEqual([]);
+  expect(writes()).toEqual([]);
   expect((await get(ConfigMap))?.data).toEqual({ "index.html": "one", extra: "1" });
 });
 
