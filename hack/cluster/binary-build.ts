@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parse, type BinaryName } from "./binary-versions.ts";
 import { findExecutable, outputOf } from "./executables.ts";
 import { tiedToParent } from "./processes.ts";
-import { corednsVersion, goVersion, helmVersion, kubernetesVersion } from "./versions.ts";
+import { corednsVersion, goVersion, helmVersion, kubernetesVersion, versitygwVersion } from "./versions.ts";
 
 interface Recipe {
   /** With "@version": installed on its own. Without: taken from tools/go.mod. */
@@ -24,6 +24,7 @@ const recipes: Readonly<Record<BinaryName, Recipe>> = {
   "kube-proxy": { source: "k8s.io/kubernetes/cmd/kube-proxy", seconds: 5 },
   kubectl: { source: "k8s.io/kubernetes/cmd/kubectl", seconds: 17 },
   coredns: { source: `github.com/coredns/coredns@${corednsVersion}`, seconds: 90 },
+  versitygw: { source: `github.com/versity/versitygw/cmd/versitygw@${versitygwVersion}`, seconds: 60 },
   helm: { source: `helm.sh/helm/v4/cmd/helm@${helmVersion}`, seconds: 60 },
 };
 

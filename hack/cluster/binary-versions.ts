@@ -10,7 +10,8 @@ export type BinaryName =
   | "kube-proxy"
   | "kubectl"
   | "coredns"
-  | "helm";
+  | "helm"
+  | "versitygw";
 
 /** The folder that KUBEBUILDER_ASSETS names was chosen by the user for tests; PATH holds what happens to be installed. */
 export type Origin = "KUBEBUILDER_ASSETS" | "PATH";
@@ -47,6 +48,7 @@ const rules: Readonly<Record<BinaryName, (version: Version, origin: Origin) => b
   etcd: ([major, minor]) => major === 3 && minor >= 5, // what Kubernetes 1.36 can stand on
   kubectl: ([major, minor]) => major === ours[0] && minor >= ours[1] - 2, // so little skew does no harm to what we ask of it
   helm: ([major]) => major === 4,
+  versitygw: ([major]) => major === 1,
   coredns: (version) => version.join(".") === parse(corednsVersion)!.join("."),
   "kube-apiserver": fitsKubernetes,
   "kube-controller-manager": fitsKubernetes,

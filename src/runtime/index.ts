@@ -92,7 +92,7 @@ export type { Owner } from "./reconcile/ownership.ts";
 export { statusEqual, writeStatus, type StatusWrite } from "./reconcile/status.ts";
 
 // loop: deciding when
-export type { ControllerOptions, MeasuredWorld, Source } from "./loop/controller.ts";
+export type { ControllerOptions, MeasuredWorld, Source, SourceWorld } from "./loop/controller.ts";
 export { LeaseLost, lead, type LeaderWorld, type Leadership, type LeaseOptions } from "./loop/leader.ts";
 
 export { createManager, type Manager, type ManagerOptions } from "./loop/manager.ts";

@@ -29,6 +29,17 @@ test("rule 48: a status is written whole, then only when it differs; what is no 
   expect(second.object.metadata.generation).toBe(first.object.metadata.generation);
 });
 
+test("a map or list that becomes empty goes, and then nothing is written", async () => {
+  const full = { phase: "Ready", labels: { a: "1" }, nested: { map: { b: "2" } }, list: ["c"] };
+  const first = await write(shop, full);
+  const empty = { phase: "Ready", labels: {}, nested: { map: {} }, list: [] };
+  const second = await write(first.object, empty);
+  expect(second).toMatchObject({ result: "updated" });
+  expect(second.object.status).toEqual({ phase: "Ready" });
+  expect((await write(second.object, empty)).result).toBe("unchanged");
+  expect((await write(second.object, full)).object.status).toEqual(full);
+});
+
 test("a status is written also over an edit of the spec that the cache has not seen", async () => {
   const edited = await world.client.patch(Shop, ref(), [{ op: "add", path: "/spec", value: { goods: "tea" } }]);
   expect((await write(shop, { phase: "Ready" })).result).toBe("updated");

@@ -14,11 +14,14 @@ import { createPasses, type PassOptions } from "./pass.ts";
 import { priorities, WorkQueue, type Next, type QueueState, type Turn } from "./queue.ts";
 import { keysOf, wakes, type Wake, type Watches } from "./wakes.ts";
 
-/** Feeds keys from outside Kubernetes until the signal aborts. When it ends or throws before, it is started again. */
+/** Feeds keys from outside Kubernetes until the signal aborts. When it ends or throws before, it is started again, with backoff. */
 export interface Source {
   readonly name: string;
-  readonly run: (emit: (ref: Ref) => void, signal: AbortSignal) => Promise<void>;
+  readonly run: (emit: (ref: Ref) => void, signal: AbortSignal, world: SourceWorld) => Promise<void>;
 }
+
+/** What a source may look at: whom the news is for, and the time. */
+export type SourceWorld = Pick<ControllerWorld, "cache" | "clock">;
 
 /** What a controller is: which kinds it watches, what it does with an object, and the value that each of its passes is given. */
 export type ControllerOptions<T extends KubeObject, V> = ControllerSettings<T, V> & Value<V>;
@@ -154,7 +157,7 @@ export function startController<T extends KubeObject, V>(
     for (let attempt = 0; !signal.aborted; attempt++) {
       const startedAt = clock.now();
       try {
-        await source.run(emit, signal);
+        await source.run(emit, signal, { cache, clock });
         if (!signal.aborted) log.warn({ source: source.name }, "source ended; starting it again");
       } catch (error) {
         if (!signal.aborted) log.error({ err: error, source: source.name }, "source failed; starting it again");

@@ -63,6 +63,8 @@ const rows: readonly Row[] = [
     fits: false,
     because: "three minors are too many",
   },
+  { name: "versitygw", origin: "PATH", output: "Version  : v1.7.0", fits: true, because: "S3 is what it speaks" },
+  { name: "versitygw", origin: "PATH", output: "Version  : git", fits: false, because: "it does not say what it is" },
   {
     name: "helm",
     origin: "PATH",

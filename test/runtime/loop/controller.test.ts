@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { KubeClient } from "../../../src/runtime/kube/client.ts";
 import { ApiError, RetryAfterError, TerminalError } from "../../../src/runtime/kube/errors.ts";
 import { ConfigMap, Node, Secret } from "../../../src/runtime/kube/kinds.ts";
-import { type KubeObject, ownerReference } from "../../../src/runtime/kube/object.ts";
+import { type KubeObject, ownerReference, refTo } from "../../../src/runtime/kube/object.ts";
 import type { Cache } from "../../../src/runtime/kube/store.ts";
 import {
   type ControllerOptions,
@@ -290,9 +290,9 @@ describe("waking", () => {
       sources: [
         {
           name: "bucket",
-          run: async (emit, signal) => {
+          run: async (emit, signal, { cache }) => {
             emitted.push("started");
-            emit({ namespace: "shop", name: "orders" });
+            for (const object of cache.list(ConfigMap)) emit(refTo(object));
             if (emitted.length === 1) throw new Error("lost the connection");
             await new Promise((resolve) => signal.addEventListener("abort", resolve));
             emitted.push("ended");
