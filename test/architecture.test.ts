@@ -213,6 +213,24 @@ describe("the test kit", () => {
   });
 });
 
+describe("examples", () => {
+  const examples = join(import.meta.dirname, "../examples");
+  const imports = globSync("*/**/*.ts", { cwd: examples }).flatMap((file) =>
+    parse(file, readFileSync(join(examples, file), "utf8")).imports.map(({ to }) => ({ file, to })),
+  );
+  const outside = imports.filter(({ file, to }) => dirname(to) !== dirname(file));
+
+  test("enter the runtime through its public entry, and know nothing else of this repository", () => {
+    expect(outside.filter(({ to }) => to === "holdfast/runtime")).not.toEqual([]);
+    expect(outside.filter(({ to }) => to !== "holdfast/runtime" && to !== "@aws-sdk/client-s3")).toEqual([]);
+  });
+
+  test("need no package but the S3 client of bucket-controller, where the store is", () => {
+    const users = outside.filter(({ to }) => to === "@aws-sdk/client-s3").map(({ file }) => file);
+    expect(users.toSorted()).toEqual(["bucket-controller/main.ts", "bucket-controller/store.ts"]);
+  });
+});
+
 describe("packages", () => {
   test.each(Object.entries(behindOnePlace))("%s is loaded in %s alone", (name, place) => {
     const users = [...sources].filter(([, { imports }]) =>
