@@ -1,8 +1,10 @@
 // Runs the command of an At once, when its instant has come, as a Pod: due? → Pod → status.
 import {
+  ApiError,
   apply,
   awaitChange,
   defaultErrorPolicy,
+  isForbidden,
   on,
   Pod,
   refTo,
@@ -46,7 +48,8 @@ async function reconcile(at: Readonly<At>, context: Context<AtSettings>): Promis
   try {
     return await runWhenDue(at, context);
   } catch (error) {
-    if (error instanceof TerminalError) {
+    // What only people can mend: the schedule, a name that is taken, a quota.
+    if (error instanceof TerminalError || (error instanceof ApiError && isForbidden(error))) {
       const { reason, message } = error;
       await tell(at, { phase: at.status?.phase ?? "PENDING", status: "False", reason, message }, context);
     }

@@ -4,7 +4,7 @@ import { createLog, createManager, findConnection } from "holdfast/runtime";
 import { bucketController } from "./controller.ts";
 import { s3Store } from "./store.ts";
 
-const { S3_ENDPOINT, LOOK_EVERY_SECONDS = "60", LOG_LEVEL = "info", PORT = "8080" } = process.env;
+const { S3_ENDPOINT, LOOK_EVERY_SECONDS = "60", LOG_LEVEL = "info", PORT = "8082" } = process.env;
 // Region and credentials are found as by all of AWS's tools: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, ...
 const s3 = new S3Client({
   ...(S3_ENDPOINT === undefined ? {} : { endpoint: S3_ENDPOINT, forcePathStyle: true }),

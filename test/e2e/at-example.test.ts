@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tiedToParent } from "../../hack/cluster/processes.ts";
 import { imageOf } from "../../src/postgres/versions.ts";
 import { apply, createNamespace, eventually, kubectl, read } from "../support/kubectl.ts";
 
@@ -13,7 +14,7 @@ let controller: ChildProcess;
 /** With an image that is on the node and has a shell. */
 function startController(): ChildProcess {
   const env = { ...process.env, IMAGE: imageOf("17"), PORT: "0", LOG_LEVEL: "warn" };
-  return spawn(process.execPath, [`${example}main.ts`], { env, stdio: "inherit" });
+  return spawn(...tiedToParent(process.execPath, [`${example}main.ts`]), { env, stdio: "inherit" });
 }
 
 const applyAt = (name: string, command: string, dueInMs = 0): Promise<void> =>

@@ -332,6 +332,31 @@ describe("the Pod", () => {
     expect([await pod(), await creations()]).toEqual([undefined, 1]);
   });
 
+  test("that a quota refuses is told by the condition, and made when there is room", async () => {
+    const { apply, start, phase, succeeded, namespace, world } = await open();
+    const quotas = `/api/v1/namespaces/${namespace}/resourcequotas`;
+    const call = <T>(...[method, path, body]: [method: "GET" | "POST" | "DELETE", path: string, body?: object]) =>
+      apiCall<T>(world.plane.admin, method, path, body);
+    const quota = {
+      apiVersion: "v1",
+      kind: "ResourceQuota",
+      metadata: { name: "none" },
+      spec: { hard: { pods: "0" } },
+    };
+    await call("POST", quotas, quota);
+    await poll(() => call<{ status?: object }>("GET", `${quotas}/none`)).toMatchObject({
+      status: { hard: { pods: "0" } },
+    });
+    await start();
+    await apply();
+    await poll(succeeded).toMatchObject({ status: "False", reason: "Forbidden" });
+    expect((await succeeded())?.message).toContain("exceeded quota");
+    expect(await phase()).toBe("PENDING");
+    await call("DELETE", `${quotas}/none`);
+    await poll(phase).toBe("RUNNING");
+    expect(await succeeded()).toMatchObject({ status: "Unknown", reason: "Running" });
+  });
+
   test("of somebody else with that name is left alone, and the condition says so", async () => {
     const { apply, start, succeeded, pod, admin, namespace, creations } = await open();
     await admin.create<Pod>(Pod, {

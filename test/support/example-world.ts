@@ -11,6 +11,7 @@ import { dump, load, loadAll } from "js-yaml";
 import { expect, onTestFinished } from "vitest";
 import { apiCall } from "../../hack/cluster/api-request.ts";
 import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
+import { tiedToParent } from "../../hack/cluster/processes.ts";
 import {
   createHttpClient,
   createLog,
@@ -96,7 +97,7 @@ export class ExampleWorld implements AsyncDisposable {
   /** The example's own process, as its README starts it. Answers how to end it, and with which code it ends. */
   async startProcess(environment: Readonly<Record<string, string>> = {}) {
     const main = fileURLToPath(new URL(`${this.#name}/main.ts`, examples));
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(...tiedToParent(process.execPath, [main]), {
       env: { ...process.env, PORT: "0", LOG_LEVEL: "info", KUBECONFIG: await this.kubeconfig(), ...environment },
       stdio: ["ignore", "pipe", "inherit"],
     });
