@@ -228,10 +228,11 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
     },
     [Symbol.asyncDispose]: async () => {
       closing.abort();
+      const closed = once(server, "close");
       server.close();
       server.closeAllConnections();
       upstream.close();
-      if (server.listening) await once(server, "close");
+      await closed;
     },
   };
 }

@@ -1,4 +1,7 @@
 // Each fault as a client meets it: our own HTTP client in front of the proxy, a server behind it that answers as an API server would.
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, test } from "vitest";
 import { ConfigMap, createHttpClient, Pod, type HttpClient, type WatchFrame } from "../../src/runtime/index.ts";
 import type { FaultPlan, FrameFault, RequestFault } from "../../testing/fault-plan.ts";
@@ -40,6 +43,7 @@ async function open(
 }
 
 const once = (fault: RequestFault): FaultPlan => ({ requests: [{ when: {}, fault }] });
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 const write = (client: HttpClient) => client.apply(ConfigMap, object("7"), { fieldManager: "test" });
 
 test("without a plan everything passes as it is, with the credentials of the proxy", async () => {
@@ -51,6 +55,20 @@ test("without a plan everything passes as it is, with the credentials of the pro
   expect(JSON.parse(server.received[0]?.body ?? "")).toEqual(object("7"));
   expect(proxy.fired).toEqual([]);
   expect(proxy.calls).toMatchObject([{ status: 200, upstreamStatus: 200, request: { verb: "apply", name: "a" } }]);
+});
+
+test("once it is gone nothing of it is left, not even a connection that the client keeps", async () => {
+  await using world = await open({});
+  const servers: Server[] = [];
+  const note = (message: unknown): void => void servers.push((message as { server: Server }).server);
+  subscribe("http.server.request.start", note);
+  await write(world.client);
+  unsubscribe("http.server.request.start", note);
+  const proxied = servers.find((server) => world.proxy.connection.server.endsWith(`:${portOf(server)}`));
+  let closed = false;
+  proxied?.once("close", () => (closed = true));
+  await world.proxy[Symbol.asyncDispose]();
+  expect(closed).toBe(true);
 });
 
 describe("of requests", () => {
