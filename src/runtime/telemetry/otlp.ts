@@ -30,8 +30,12 @@ export interface TraceExport {
 }
 
 export function startOtlp({ name, ratio = 1, log }: TraceExportOptions): TraceExport {
-  diag.setLogger(intoLog(log), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  // What the application has set up stays its own: it is used here, and neither replaced nor disabled.
+  const ours = {
+    context:
+      !isRegistered("context") && context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()),
+    diag: !isRegistered("diag") && diag.setLogger(intoLog(log), DiagLogLevel.WARN),
+  };
   const resource = defaultResource()
     .merge(resourceFromAttributes({ "service.name": name }))
     .merge(detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] }));
@@ -44,10 +48,21 @@ export function startOtlp({ name, ratio = 1, log }: TraceExportOptions): TraceEx
     tracer: provider.getTracer("holdfast/runtime"),
     async close() {
       await provider.shutdown().catch((error: unknown) => log.warn({ err: error }, "tracing: the last spans are lost"));
-      context.disable();
-      diag.disable();
+      if (ours.context) context.disable();
+      if (ours.diag) diag.disable();
     },
   };
+}
+
+/**
+ * The API cannot be asked, and setting a logger replaces the one before for good; its copies in one process meet at this symbol.
+ * https://github.com/open-telemetry/opentelemetry-js/blob/main/api/src/internal/global-utils.ts
+ */
+function isRegistered(what: "context" | "diag"): boolean {
+  const api = (globalThis as Record<symbol, Readonly<Record<string, unknown>> | undefined>)[
+    Symbol.for("opentelemetry.js.api.1")
+  ];
+  return api?.[what] !== undefined;
 }
 
 /** What the SDK says of itself: above all that its spans reach nobody. */

@@ -12,7 +12,8 @@ const packages = [
 ];
 
 /**
- * Sends spans over OTLP/HTTP to where OTEL_EXPORTER_OTLP_ENDPOINT says. One a process: the active span is a global of OpenTelemetry's.
+ * Sends spans over OTLP/HTTP to where OTEL_EXPORTER_OTLP_ENDPOINT says. One a process: the active span is a global of OpenTelemetry's,
+ * as its own log is. Where the application has set these up already they are left to it, and what the SDK says goes to that log.
  * @throws Error which says what to install, where the SDK is not there.
  */
 export async function startTraceExport(options: TraceExportOptions): Promise<TraceExport> {

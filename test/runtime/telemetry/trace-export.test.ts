@@ -65,6 +65,45 @@ test("a collector that refuses is told in the log, and is no failure", async () 
   }
 });
 
+const ownSetup = `
+  import { context, createContextKey, diag, ROOT_CONTEXT } from "@opentelemetry/api";
+  import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+  import { createLog, startTraceExport } from door;
+  const key = createContextKey("test");
+  const options = { name: "shop-operator", log: createLog({ level: "silent", name: "test" }) };
+  const isActive = () => context.with(ROOT_CONTEXT.setValue(key, true), () => context.active().getValue(key) === true);
+`;
+
+test("what the application has set up of OpenTelemetry is used, and is still there after the close", async () => {
+  const { stdout } = await script(`${ownSetup}
+    const heard = [];
+    const hear = (text) => heard.push(text);
+    diag.setLogger({ error: hear, warn: hear, info: hear, debug: hear, verbose: hear });
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    const traces = await startTraceExport(options);
+    const during = isActive();
+    await traces.close();
+    diag.warn("still heard");
+    // Besides that it notes each registration.
+    const told = heard.filter((text) => !text.startsWith("@opentelemetry/api: "));
+    console.log(JSON.stringify({ during, after: isActive(), told }));
+  `);
+  expect(JSON.parse(stdout)).toEqual({ during: true, after: true, told: ["still heard"] });
+});
+
+test("what was not there before is gone after the close, and may be set up anew", async () => {
+  const { stdout } = await script(`${ownSetup}
+    const traces = await startTraceExport(options);
+    const during = isActive();
+    await traces.close();
+    const after = isActive();
+    await (await startTraceExport(options)).close();
+    const free = context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    console.log(JSON.stringify({ during, after, free }));
+  `);
+  expect(JSON.parse(stdout)).toEqual({ during: true, after: false, free: true });
+});
+
 test("without the SDK an error says what to install", async () => {
   const { stdout } = await script(`
     import { registerHooks } from "node:module";
