@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { kubeconfigConnection } from "../../../src/runtime/kube/kubeconfig.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -36,7 +37,9 @@ test("the current context is taken, or the one that is named", async () => {
   const path = await kubeconfig({ token: "t" });
   expect(await kubeconfigConnection({ path })).toMatchObject({ server: "https://api:6443", namespace: "default" });
   expect(await kubeconfigConnection({ path, context: "shop" })).toMatchObject({ namespace: "shop" });
-  await expect(kubeconfigConnection({ path, context: "none" })).rejects.toThrow('"none"');
+  await expect(kubeconfigConnection({ path, context: "none" })).rejects.toThrow(
+    'there is no context "none"; it has "first", "shop"',
+  );
   await expect(kubeconfigConnection({ path: join(directory, "absent") })).rejects.toThrow("ENOENT");
 });
 
@@ -87,6 +90,78 @@ test("a name and a password, in YAML with what other programs note beside", asyn
   const connection = await kubeconfigConnection({ path });
   expect(connection).toMatchObject({ server: "https://api:6443", namespace: "shop" });
   expect((await connection.access()).headers).toEqual({ Authorization: `Basic ${base64("jane:doe")}` });
+});
+
+/** A kubeconfig of one's own making. */
+async function written(content: string): Promise<string> {
+  const path = join(directory, "written");
+  await writeFile(path, content);
+  return path;
+}
+const yamlOf = (user: string, cluster = "server: https://api:6443"): string =>
+  `{clusters: [{name: c, cluster: {${cluster}}}], users: [{name: u, user: {${user}}}],
+    contexts: [{name: here, context: {cluster: c, user: u}}, {name: there, context: {cluster: c, user: u}}], current-context: here}`;
+
+test("YAML in flow style begins as JSON does", async () => {
+  const { access } = await kubeconfigConnection({ path: await written(yamlOf("token: t")) });
+  expect((await access()).headers).toEqual({ Authorization: "Bearer t" });
+});
+
+test("a context that names no user has no credentials", async () => {
+  const yaml = `{clusters: [{name: c, cluster: {server: "https://api"}}], contexts: [{name: x, context: {cluster: c}}]}`;
+  const { access } = await kubeconfigConnection({ path: await written(yaml), context: "x" });
+  expect((await access()).headers).toEqual({});
+});
+
+test.each([
+  { content: yamlOf("token: 12345"), says: /the user "u": "token" must be text/, because: "it would be anonymous" },
+  { content: yamlOf("token: t, as: 7"), says: /"as" must be text/, because: "it would be more than was asked for" },
+  { content: yamlOf("exec: {}, as: 7"), says: /"as" must be text/, because: "that holds for plugins too" },
+  { content: yamlOf("", "server: 7"), says: /the cluster "c": "server" must be text/, because: "it is no URL" },
+  {
+    content: yamlOf("", 'server: "https://a", insecure-skip-tls-verify: "true"'),
+    says: /"insecure-skip-tls-verify" must be true or false/,
+    because: "a guess decides about security",
+  },
+  { content: yamlOf("", ""), says: /the cluster "c": it has no server/, because: "there is nowhere to go" },
+  { content: "", says: /cannot be parsed: .*empty/, because: "it is just being written" },
+  { content: "token: &", says: /cannot be parsed: .* in line 1/, because: "it is no YAML" },
+  { content: '{"users": [', says: /cannot be parsed/, because: "half of it is missing" },
+  { content: "contexts", says: /is empty, or something else/, because: "it is a word" },
+  { content: "contexts: 7", says: /"contexts" must be a list/, because: "it is no list" },
+  { content: "contexts: [here]", says: /"contexts" must be a list of names/, because: "there is nothing in it" },
+  { content: "contexts: [{name: x, context: y}]", says: /the context "x" must be a mapping/, because: "it is a word" },
+  { content: "current-context: 7", says: /"current-context" must be text/, because: "names are texts" },
+  { content: "clusters: []", says: /no current context.* it has no contexts at all/, because: "it ends too early" },
+  { content: "{current-context: here}", says: /no context "here"; it has no contexts/, because: "it ends too early" },
+  {
+    content: "contexts: [{name: here, context: {cluster: c}}, {name: there}]",
+    says: /no current context.* "here", "there"/,
+    because: "kubectl config unset current-context",
+  },
+  {
+    content: "{current-context: x, contexts: [{name: x, context: {cluster: c}}]}",
+    says: /the context "x": there is no cluster "c"/,
+    because: "it was deleted",
+  },
+  {
+    content: "{current-context: x, contexts: [{name: x}]}",
+    says: /the context "x": it names no cluster/,
+    because: "kubectl config set-context needs none",
+  },
+])("$content is refused: $because", async ({ content, says }) => {
+  const path = await written(content);
+  const error = await kubeconfigConnection({ path }).catch((refusal: Error) => refusal);
+  expect(error).toMatchObject({ message: expect.stringMatching(says) });
+  expect(error).toMatchObject({ message: expect.stringContaining(path) });
+});
+
+test("what is broken is told without what is written there, which may be a credential", async () => {
+  for (const content of [yamlOf("token: 12345"), "token: 12345\n  as: [", '{"token": "12345"']) {
+    const error = await kubeconfigConnection({ path: await written(content) }).catch((refusal: Error) => refusal);
+    expect(inspect(error)).toContain("kubeconfig");
+    expect(inspect(error)).not.toContain("12345");
+  }
 });
 
 test("plain HTTP needs nothing", async () => {
