@@ -10,20 +10,18 @@ import {
   ContestedPaths,
   createLog,
   createManager,
-  inClusterConnection,
-  kubeconfigConnection,
+  findConnection,
   startTraceExport,
-  type Connection,
   type Log,
 } from "./runtime/index.ts";
-import { readSettings, SettingsError, usage, type ClusterSettings, type Settings } from "./settings.ts";
+import { readSettings, SettingsError, usage, type Settings } from "./settings.ts";
 
 async function run(settings: Settings, log: Log): Promise<void> {
-  const { leaderElection, namespaces, port, concurrency, resyncEveryMs, tracing } = settings;
+  const { cluster, leaderElection, namespaces, port, concurrency, resyncEveryMs, tracing } = settings;
   const traces = tracing === false ? undefined : await startTraceExport({ name: "holdfast", log, ...tracing });
   const manager = createManager({
     name: "holdfast",
-    api: { connection: await connect(settings.cluster) },
+    api: { connection: await findConnection(cluster.environment, cluster) },
     log,
     namespaces,
     ...(leaderElection === false ? {} : { identity: leaderElection.identity }),
@@ -49,10 +47,6 @@ async function run(settings: Settings, log: Log): Promise<void> {
   );
   await manager.run(untilSignalled(log));
   await traces?.close();
-}
-
-function connect(cluster: ClusterSettings): Promise<Connection> {
-  return cluster.type === "inCluster" ? inClusterConnection(cluster) : kubeconfigConnection(cluster);
 }
 
 /** Aborts on the first SIGTERM or SIGINT; a second one ends the process as it would without us. */

@@ -4,11 +4,13 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 
 /** How to reach the API server. */
-export type ClusterSettings =
-  /** As a Pod: the mounted ServiceAccount, at the address that the kubelet put into the environment. */
-  | { readonly type: "inCluster"; readonly host: string; readonly port: string }
-  /** By a kubeconfig; without a `path` what KUBECONFIG names (it may be a list), else ~/.kube/config. */
-  | { readonly type: "kubeconfig"; readonly path: string | undefined; readonly context: string | undefined };
+export interface ClusterSettings {
+  /** Asked for by flags. */
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** What else says where the API server is. */
+  readonly environment: Environment;
+}
 
 export interface LeaderElectionSettings {
   /** Where the Lease lives. */
@@ -95,6 +97,7 @@ const options = {
 type Flag = keyof typeof options;
 type Environment = Readonly<Record<string, string | undefined>>;
 
+const clusterVariables = ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "HOME"];
 const flags = Object.keys(options) as Flag[];
 const parserOptions = Object.fromEntries(flags.map((flag) => [flag, { type: "string", multiple: true } as const]));
 const variableOf = (flag: Flag): string => `HOLDFAST_${flag.toUpperCase().replaceAll("-", "_")}`;
@@ -124,7 +127,11 @@ export function readSettings(
     identity: read("leader-election-identity", parseText, "a name") || `${hostname()}_${randomUUID().slice(0, 8)}`,
   };
   return deepFreeze<Settings>({
-    cluster: clusterFrom(read("kubeconfig", parseText, "a file"), read("context", parseText, "a name"), environment),
+    cluster: {
+      kubeconfig: read("kubeconfig", parseText, "a file") || undefined,
+      context: read("context", parseText, "a name") || undefined,
+      environment: Object.fromEntries(clusterVariables.map((name) => [name, environment[name]])),
+    },
     namespaces: read("namespace", parseNames, "names of namespaces with commas between"),
     leaderElection,
     port: read("port", wholeNumber(0, 65_535), "a port, 0 to 65535"),
@@ -173,14 +180,6 @@ function parseFlags(args: readonly string[]): Partial<Record<Flag, string>> | "h
   } catch (error) {
     throw new SettingsError(`${(error as Error).message.split(". ")[0]}; --help lists the flags`, { cause: error });
   }
-}
-
-/** A kubeconfig that was asked for wins; a Pod has its ServiceAccount; elsewhere the user's own kubeconfig. */
-function clusterFrom(path: string, context: string, environment: Environment): ClusterSettings {
-  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
-  const asked = path !== "" || context !== "" || Boolean(environment["KUBECONFIG"]);
-  if (host && !asked) return { type: "inCluster", host, port: port || "443" };
-  return { type: "kubeconfig", path: path || undefined, context: context || undefined };
 }
 
 /**

@@ -122,7 +122,7 @@ describe("the package", () => {
     const output = await evaluate(`
       import { createLog, kubeconfigConnection, startTraceExport } from "holdfast/runtime";
       const log = createLog({ level: "silent", name: "test" });
-      for (const need of [() => kubeconfigConnection(), () => startTraceExport({ name: "shop", log })]) {
+      for (const need of [() => kubeconfigConnection({ path: ["a", "b"] }), () => startTraceExport({ name: "shop", log })]) {
         await need().catch((error) => console.log(error.message));
       }
     `);

@@ -12,7 +12,7 @@ function settings(args: string[], environment: Record<string, string | undefined
 describe("settings", () => {
   test("nothing given is an operator in a Pod that watches every namespace and takes part in an election", () => {
     expect(settings(["--leader-election-identity=holdfast-0"])).toEqual({
-      cluster: { type: "inCluster", host: "10.96.0.1", port: "443" },
+      cluster: { kubeconfig: undefined, context: undefined, environment: inPod },
       namespaces: [],
       leaderElection: { namespace: "default", leaseName: "holdfast", identity: "holdfast-0" },
       port: 8081,
@@ -50,13 +50,13 @@ describe("settings", () => {
     { args: ["--resync-interval=1.5m"], is: { resyncEveryMs: 90_000 }, because: "durations carry their unit" },
     {
       args: ["--context=kind-shop"],
-      is: { cluster: { type: "kubeconfig", path: undefined, context: "kind-shop" } },
-      because: "a context is a kubeconfig's",
+      is: { cluster: { kubeconfig: undefined, context: "kind-shop", environment: inPod } },
+      because: "a context is a kubeconfig's, which is looked for",
     },
     {
       args: ["--kubeconfig=/tmp/k"],
-      is: { cluster: { type: "kubeconfig", path: "/tmp/k", context: undefined } },
-      because: "what was asked for wins over the Pod's account",
+      is: { cluster: { kubeconfig: "/tmp/k", context: undefined, environment: inPod } },
+      because: "a file need not be looked for",
     },
   ])("$args: $because", ({ args, is }) => {
     expect(settings(args)).toMatchObject(is);
@@ -67,10 +67,9 @@ describe("settings", () => {
     expect(settings(["--port=9001"], environment)).toMatchObject({ logLevel: "debug", port: 9001, concurrency: 4 });
   });
 
-  test("outside of a cluster, or with KUBECONFIG set, the user's kubeconfig is taken", () => {
-    const usersOwn = { type: "kubeconfig", path: undefined, context: undefined };
-    expect(settings([], {}).cluster).toEqual(usersOwn);
-    expect(settings([], { ...inPod, KUBECONFIG: "/a:/b" }).cluster).toEqual(usersOwn);
+  test("of the environment, what says where the cluster is goes on, and nothing else", () => {
+    const where = { ...inPod, KUBECONFIG: "/a:/b", HOME: "/root" };
+    expect(settings([], { ...where, PGPASSWORD: "secret" }).cluster.environment).toEqual(where);
   });
 
   test("two processes never share an identity that was made up", () => {

@@ -56,7 +56,7 @@ export type {
 export type { Access, Connection } from "./kube/connection.ts";
 export { microTime } from "./kube/micro-time.ts";
 export { inClusterConnection, type InClusterOptions } from "./kube/in-cluster.ts";
-export { findConnection } from "./kube/find-connection.ts";
+export { findConnection, type FindConnectionOptions } from "./kube/find-connection.ts";
 export { kubeconfigConnection, type KubeconfigOptions } from "./kube/kubeconfig.ts";
 export { createHttpClient, type HttpClient, type HttpClientOptions } from "./kube/http-client.ts";
 export { cacheOf, Informer, type DeltaHandler, type InformerError, type InformerOptions } from "./kube/informer.ts";

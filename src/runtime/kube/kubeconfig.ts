@@ -1,15 +1,17 @@
-// The connection that a kubeconfig describes. One that is plain is read here; for exec plugins, OIDC, proxies and lists of files
-// this file, and no other, loads @kubernetes/client-node: that costs a third of a second and 80 MB.
+// The connection that a kubeconfig describes. One file whose context is plain is read by plain-kubeconfig.ts; for exec plugins, OIDC,
+// proxies and several files this file, and no other, loads @kubernetes/client-node: that costs a third of a second and 80 MB.
 import type { RequestOptions } from "node:https";
+import { delimiter } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
 import type { Access, Connection } from "./connection.ts";
+import { noSuchContext, parseKubeconfig } from "./kubeconfig-file.ts";
 import { readPlainKubeconfig } from "./plain-kubeconfig.ts";
 
 export interface KubeconfigOptions {
-  /** Default: what KUBECONFIG names, else ~/.kube/config. */
-  readonly path?: string;
-  /** Default: the file's current context. */
-  readonly context?: string;
+  /** One file, or several that are merged: the first to say something counts. What KUBECONFIG names is for findConnection. */
+  readonly path: string | readonly [string, ...string[]];
+  /** Default: the current context. */
+  readonly context?: string | undefined;
   /** How long certificates and tokens are used before they are looked up again. Default 10 s. */
   readonly rereadAfterMs?: number;
   readonly clock?: Clock;
@@ -17,13 +19,15 @@ export interface KubeconfigOptions {
 
 /** What a kubeconfig, or the whole of several, says of one context. */
 interface Described {
+  /** The name of the context. */
+  readonly context: string;
   readonly server: string;
   readonly namespace: string | undefined;
   readonly access: () => Promise<Access>;
 }
 
 /** @throws Error when the file cannot be read or does not have the context, and what to install where client-node is needed. */
-export async function kubeconfigConnection(options: KubeconfigOptions = {}): Promise<Connection> {
+export async function kubeconfigConnection(options: KubeconfigOptions): Promise<Connection> {
   const { rereadAfterMs = 10_000, clock = systemClock } = options;
   let described = await describe(options);
   const { server, namespace = "default" } = described;
@@ -51,23 +55,36 @@ export async function kubeconfigConnection(options: KubeconfigOptions = {}): Pro
 }
 
 async function describe({ path, context }: KubeconfigOptions): Promise<Described> {
-  const plain = path === undefined ? undefined : await readPlainKubeconfig(path, context);
-  if (plain !== undefined) return plain;
+  const [first, ...others] = typeof path === "string" ? [path] : path;
+  const plain = others.length === 0 ? await readPlainKubeconfig(first, context) : undefined;
+  return plain ?? describeByClientNode([first, ...others], context);
+}
 
+async function describeByClientNode(paths: readonly string[], context: string | undefined): Promise<Described> {
   const { KubeConfig } = await import("@kubernetes/client-node").catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== "ERR_MODULE_NOT_FOUND") throw cause;
     throw new Error("this kubeconfig is read by client-node: npm install @kubernetes/client-node", { cause });
   });
   const config = new KubeConfig();
-  if (path === undefined) config.loadFromDefault();
-  else config.loadFromFile(path);
-  if (context !== undefined) config.setCurrentContext(context);
-  const current = config.getCurrentContext();
+  for (const path of paths) {
+    // Says what is broken, and where.
+    await parseKubeconfig(path);
+    const file = new KubeConfig();
+    file.loadFromFile(path);
+    // The first current context counts: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
+    config.mergeConfig(file, Boolean(config.getCurrentContext()));
+  }
+  const name = context ?? (config.getCurrentContext() || undefined);
+  const title = `kubeconfig ${paths.join(delimiter)}`;
+  const names = config.getContexts().map((each) => each.name);
+  if (name === undefined || !names.includes(name)) throw noSuchContext(title, name, names);
+  config.setCurrentContext(name);
   const server = config.getCurrentCluster()?.server;
-  if (server === undefined) throw new Error(`kubeconfig: the context "${current}" has no cluster`);
+  if (server === undefined) throw new Error(`${title}: the context "${name}" has no cluster`);
   return {
+    context: name,
     server,
-    namespace: config.getContextObject(current)?.namespace,
+    namespace: config.getContextObject(name)?.namespace,
     access: () => accessOf(config, server),
   };
 }
