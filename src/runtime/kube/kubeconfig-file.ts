@@ -98,8 +98,8 @@ async function fromYaml(content: string, path: string): Promise<unknown> {
     return load(content);
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
-    // No cause: the parser's message quotes the lines around.
     const line = error.mark === undefined ? "" : ` in line ${error.mark.line + 1}`;
+    // oxlint-disable-next-line preserve-caught-error -- the parser's message quotes the lines around
     throw new Error(`kubeconfig ${path} cannot be parsed: ${error.reason}${line}`);
   }
 }

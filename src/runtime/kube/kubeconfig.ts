@@ -26,35 +26,57 @@ interface Described {
   readonly access: () => Promise<Access>;
 }
 
-/** @throws Error when the file cannot be read or does not have the context, and what to install where client-node is needed. */
+/**
+ * Stays with the context, and the server, that it begins with: a file whose current context changes later changes nothing here.
+ * @throws Error when the file cannot be read or does not have the context, and what to install where client-node is needed.
+ */
 export async function kubeconfigConnection(options: KubeconfigOptions): Promise<Connection> {
-  const { rereadAfterMs = 10_000, clock = systemClock } = options;
-  let described = await describe(options);
-  const { server, namespace = "default" } = described;
+  const { path, rereadAfterMs = 10_000, clock = systemClock } = options;
+  let described = await describe(path, options.context);
+  const { context, server, namespace = "default" } = described;
 
   let access: Access | undefined;
   let readAt = 0;
-  const look = async (again: boolean): Promise<Access> => {
+  const look = async (refresh: boolean): Promise<Access> => {
     // A fresh one forgets the credentials that its exec and OIDC helpers hold.
-    if (again) described = await describe(options);
+    if (refresh) described = sameServer(await describe(path, context), server);
     access = await described.access();
     readAt = clock.now();
     return access;
   };
-  let looking: Promise<Access> | undefined;
+  let looking: { readonly refresh: boolean; readonly access: Promise<Access> } | undefined;
+  const begin = (refresh: boolean): Promise<Access> => {
+    // One after the other, so that what was read first never replaces what was read last.
+    const before = looking?.access.catch(() => undefined);
+    const begun = { refresh, access: before === undefined ? look(refresh) : before.then(() => look(refresh)) };
+    looking = begun;
+    const end = (): void => {
+      if (looking === begun) looking = undefined;
+    };
+    begun.access.then(end, end);
+    return begun.access;
+  };
 
   return {
     server,
     namespace,
     async access({ refresh = false } = {}) {
       if (!refresh && access !== undefined && clock.now() - readAt < rereadAfterMs) return access;
-      looking ??= look(refresh).finally(() => (looking = undefined));
-      return looking;
+      // A look that began without the API server's refusal may bring the very credentials that it refused.
+      return looking !== undefined && (looking.refresh || !refresh) ? looking.access : begin(refresh);
     },
   };
 }
 
-async function describe({ path, context }: KubeconfigOptions): Promise<Described> {
+/** @throws Error when it is another: our credentials are for one cluster only */
+function sameServer(described: Described, server: string): Described {
+  if (described.server === server) return described;
+  throw new Error(
+    `the kubeconfig's context "${described.context}" was at ${server} and is at ${described.server} now: a new connection is needed`,
+  );
+}
+
+async function describe(path: KubeconfigOptions["path"], context: string | undefined): Promise<Described> {
   const [first, ...others] = typeof path === "string" ? [path] : path;
   const plain = others.length === 0 ? await readPlainKubeconfig(first, context) : undefined;
   return plain ?? describeByClientNode([first, ...others], context);

@@ -8,6 +8,7 @@ import { flag, readContext, text, type Section } from "./kubeconfig-file.ts";
 export interface PlainKubeconfig {
   /** The name of the context. */
   readonly context: string;
+  /** Without a slash at its end, as client-node has it. */
   readonly server: string;
   readonly namespace: string | undefined;
   /** Reads the files that it names again. @throws Error when one cannot be read */
@@ -44,7 +45,7 @@ const silentWords = new Set(["extensions", "disable-compression"]);
 export async function readPlainKubeconfig(path: string, context?: string): Promise<PlainKubeconfig | undefined> {
   const { name, namespace, cluster, user } = await readContext(path, context);
   const plain = [understands(cluster, clusterWords), understands(user, userWords)];
-  const server = text(cluster, "server");
+  const server = text(cluster, "server")?.replace(/\/$/, "");
   if (server === undefined) throw new Error(`${cluster.title}: it has no server`);
   if (plain.includes(false)) return undefined;
   const folder = dirname(path);

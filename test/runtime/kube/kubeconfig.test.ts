@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -103,14 +104,14 @@ const yamlOf = (user: string, cluster = "server: https://api:6443"): string =>
     contexts: [{name: here, context: {cluster: c, user: u}}, {name: there, context: {cluster: c, user: u}}], current-context: here}`;
 
 test("YAML in flow style begins as JSON does", async () => {
-  const { access } = await kubeconfigConnection({ path: await written(yamlOf("token: t")) });
-  expect((await access()).headers).toEqual({ Authorization: "Bearer t" });
+  const connection = await kubeconfigConnection({ path: await written(yamlOf("token: t")) });
+  expect((await connection.access()).headers).toEqual({ Authorization: "Bearer t" });
 });
 
 test("a context that names no user has no credentials", async () => {
   const yaml = `{clusters: [{name: c, cluster: {server: "https://api"}}], contexts: [{name: x, context: {cluster: c}}]}`;
-  const { access } = await kubeconfigConnection({ path: await written(yaml), context: "x" });
-  expect((await access()).headers).toEqual({});
+  const connection = await kubeconfigConnection({ path: await written(yaml), context: "x" });
+  expect((await connection.access()).headers).toEqual({});
 });
 
 test.each([
@@ -212,4 +213,66 @@ test("a file that is written anew is read after a refusal", async () => {
   await kubeconfig({ token: "new" });
   expect((await connection.access()).headers).toEqual({ Authorization: "Bearer old" });
   expect((await connection.access({ refresh: true })).headers).toEqual({ Authorization: "Bearer new" });
+});
+
+const twoClusters = (current: string, prod = "https://prod"): string =>
+  JSON.stringify({
+    clusters: [
+      { name: "dev", cluster: { server: "https://dev/" } },
+      { name: "prod", cluster: { server: prod } },
+    ],
+    users: [
+      { name: "dev", user: { token: "dev" } },
+      { name: "prod", user: { token: "prod" } },
+    ],
+    contexts: ["dev", "prod"].map((name) => ({ name, context: { cluster: name, user: name } })),
+    "current-context": current,
+  });
+
+test("the token of another context is never sent: kubectl config use-context does not move a connection", async () => {
+  const path = await written(twoClusters("dev"));
+  const connection = await kubeconfigConnection({ path });
+  await written(twoClusters("prod"));
+  expect(connection.server).toBe("https://dev");
+  expect((await connection.access({ refresh: true })).headers).toEqual({ Authorization: "Bearer dev" });
+});
+
+test("nor does it to several files, which client-node reads", async () => {
+  const [path, other] = [await written(twoClusters("dev")), join(directory, "other")];
+  await writeFile(other, JSON.stringify({ "current-context": "prod" }));
+  const connection = await kubeconfigConnection({ path: [path, other] });
+  await written(twoClusters("prod"));
+  expect(connection.server).toBe("https://dev");
+  expect((await connection.access({ refresh: true })).headers).toEqual({ Authorization: "Bearer dev" });
+});
+
+test("a context that has moved to another server is refused", async () => {
+  const path = await written(twoClusters("prod"));
+  const connection = await kubeconfigConnection({ path });
+  await connection.access();
+  await written(twoClusters("prod", "https://elsewhere"));
+  await expect(connection.access({ refresh: true })).rejects.toThrow(
+    "was at https://prod and is at https://elsewhere now",
+  );
+  await written(twoClusters("prod"));
+  expect((await connection.access({ refresh: true })).headers).toEqual({ Authorization: "Bearer prod" });
+});
+
+test("a refusal does not join a look that began before it", async () => {
+  const [begun, go] = [join(directory, "begun"), join(directory, "go")];
+  // The first run waits until it is told to go on.
+  const script = `if [ -e ${begun} ]; then t=new; else echo > ${begun}; while [ ! -e ${go} ]; do sleep 0.02; done; t=old; fi
+    echo "{\\"apiVersion\\":\\"client.authentication.k8s.io/v1\\",\\"kind\\":\\"ExecCredential\\",\\"status\\":{\\"token\\":\\"$t\\"}}"`;
+  const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "sh", args: ["-c", script] };
+  const connection = await kubeconfigConnection({
+    path: await kubeconfig({ exec: { ...exec, interactiveMode: "Never" } }),
+  });
+  const plain = connection.access();
+  await expect.poll(() => existsSync(begun), { timeout: 10_000 }).toBe(true);
+  const [refreshed, joined] = [connection.access({ refresh: true }), connection.access({ refresh: true })];
+  await writeFile(go, "");
+  expect((await plain).headers).toEqual({ Authorization: "Bearer old" });
+  expect((await refreshed).headers).toEqual({ Authorization: "Bearer new" });
+  expect(await joined).toBe(await refreshed);
+  expect(await connection.access()).toBe(await refreshed);
 });
