@@ -91,6 +91,44 @@ export const faultKinds: readonly FaultKind[] = [
     ],
   },
   {
+    name: "reads",
+    because: "what is read live fails too, and watches that are opened again",
+    plans: (random) => [
+      {
+        requests: [
+          { when: { verb: ["get", "list"], per: "each" }, fault: { type: "answer", status: 500 } },
+          { when: { verb: "watch", per: "each" }, fault: { type: "answer", status: 429, retryAfterSeconds: 1 } },
+        ],
+        frames: [{ when: { per: "each", occurrence: random.upTo(3) }, fault: { type: "cut" } }],
+      },
+    ],
+  },
+  {
+    name: "chaos",
+    because: "faults do not come one by one",
+    plans: (random) => [
+      {
+        seed: random.upTo(1_000_000),
+        requests: [
+          { when: { times: 60, share: 0.1 }, fault: { type: "reset" } },
+          { when: { ...work, times: 60, share: 0.1 }, fault: { type: "reset", applied: true } },
+          { when: { ...work, times: 60, share: 0.1 }, fault: { type: "answer", status: 409 } },
+          { when: { ...work, times: 60, share: 0.1 }, fault: { type: "delayAnswer", ms: 300 } },
+          {
+            when: { ...work, occurrence: 1 + random.upTo(10) },
+            fault: { type: "call", hook: "restart", applied: true },
+          },
+        ],
+        frames: [
+          { when: { times: 30, share: 0.1 }, fault: { type: "cut" } },
+          { when: { times: 30, share: 0.1 }, fault: { type: "expire" } },
+          { when: { times: 30, share: 0.1 }, fault: { type: "hold", ms: 700, release: "last" } },
+          { when: { times: 30, share: 0.1 }, fault: { type: "duplicate" } },
+        ],
+      },
+    ],
+  },
+  {
     name: "hang",
     because: "half-open: nothing comes back",
     plans: (random, writes) => [oneWrite(random, writes, { type: "hang" })],
@@ -252,11 +290,13 @@ export const faultKinds: readonly FaultKind[] = [
   },
   {
     name: "lease-late",
-    because: "the leader's renewals arrive after its deadline, when another one may lead",
+    because:
+      "the leader's renewals arrive after its deadline, when another one may lead and much is still to be written",
     plans: (random) => [
       {
         requests: [
           { when: { ...lease, occurrence: random.upTo(2), times: 4 }, fault: { type: "delay", ms: 5_000, late: true } },
+          { when: { ...work, times: 0 }, fault: { type: "delay", ms: 300 + random.upTo(700) } },
         ],
       },
       {},
