@@ -104,6 +104,25 @@ export const faultKinds: readonly FaultKind[] = [
     ],
   },
   {
+    name: "status-lost",
+    because: "passes fail, the answers to their status are lost, and the watch tells of it late",
+    plans: () => [
+      {
+        requests: [
+          { when: { ...work, subresource: "status", per: "each", times: 2 }, fault: { type: "reset", applied: true } },
+          { when: { verb: ["get", "list"], per: "each", times: 2 }, fault: { type: "reset" } },
+          { when: { ...work, per: "each" }, fault: { type: "reset" } },
+        ],
+        frames: [
+          {
+            when: { resource: "databases.holdfast.dev", occurrence: 2, times: 3 },
+            fault: { type: "hold", ms: 1_500, release: "all" },
+          },
+        ],
+      },
+    ],
+  },
+  {
     name: "chaos",
     because: "faults do not come one by one",
     plans: (random) => [

@@ -1,7 +1,7 @@
 // The owner's status: written by server-side apply, and only when it differs from what the cache shows.
 import { isDeepStrictEqual } from "node:util";
 import equal from "fast-deep-equal";
-import { isConflict, isNotFound } from "../kube/errors.ts";
+import { ApiError, isConflict, isNotFound } from "../kube/errors.ts";
 import { refTo, type Kind, type KubeObject } from "../kube/object.ts";
 import type { ApplyContext } from "./apply.ts";
 import { isRecord } from "./paths.ts";
@@ -12,9 +12,16 @@ export interface StatusWrite<T extends KubeObject> {
 }
 
 /**
- * Writes `status` as the whole of what we say, compared with the newest that the cache has. An object that has gone meanwhile
- * is not brought back, and a namesake is not written: against that only the resourceVersion helps, since the API server does
- * not look at a uid that is applied to /status. An empty map or list means the same as none.
+ * Of each cache, the uids of objects whose status may be another than it knows: that of a write without an answer. Elsewhere the
+ * watch tells of such a write and wakes the object; a status wakes nobody.
+ */
+const inDoubt = new WeakMap<WeakKey, Set<string>>();
+
+/**
+ * Writes `status` as the whole of what we say, compared with the newest that the cache has; after a write without an answer, with
+ * a live read. An object that has gone meanwhile is not brought back, and a namesake is not written: against that only the
+ * resourceVersion helps, since the API server does not look at a uid that is applied to /status. An empty map or list means the
+ * same as none.
  * @throws ApiError
  */
 export async function writeStatus<T extends KubeObject & { readonly status?: unknown }>(
@@ -26,10 +33,16 @@ export async function writeStatus<T extends KubeObject & { readonly status?: unk
 ): Promise<StatusWrite<T>> {
   const { apiVersion, metadata } = object;
   const gone = { result: "gone", object } as const;
-  let live: Readonly<T> | undefined = cache.get(kind, refTo(object)) ?? object;
+  const uid = metadata.uid ?? "";
+  const doubtful = inDoubt.get(cache) ?? new Set();
+  inDoubt.set(cache, doubtful);
+  const read = (): Promise<Readonly<T> | undefined> => client.get(kind, refTo(object), { signal });
+  let live = doubtful.has(uid) ? await read() : (cache.get(kind, refTo(object)) ?? object);
   for (let attempt = 1; live !== undefined && live.metadata.uid === metadata.uid; attempt++) {
-    if (statusEqual(withoutEmpty(status), withoutEmpty(live.status ?? {})))
+    if (statusEqual(withoutEmpty(status), withoutEmpty(live.status ?? {}))) {
+      doubtful.delete(uid);
       return { result: "unchanged", object: live };
+    }
     const { resourceVersion } = live.metadata;
     const body = {
       apiVersion,
@@ -38,15 +51,22 @@ export async function writeStatus<T extends KubeObject & { readonly status?: unk
       status: withoutEmptied(status, live.status),
     } as unknown as T;
     try {
-      return { result: "updated", object: await client.applyStatus(kind, body, { fieldManager, force: true, signal }) };
+      const written = await client.applyStatus(kind, body, { fieldManager, force: true, signal });
+      doubtful.delete(uid);
+      return { result: "updated", object: written };
     } catch (error) {
-      if (isNotFound(error)) return gone;
+      if (isNotFound(error)) break;
+      if (!isRefusal(error)) doubtful.add(uid);
       if (!isConflict(error) || attempt === maxAttempts) throw error;
-      live = await client.get(kind, refTo(object), { signal });
+      live = await read();
     }
   }
+  doubtful.delete(uid);
   return gone;
 }
+
+/** The API server says that it did not do it. */
+const isRefusal = (error: unknown): boolean => error instanceof ApiError && error.status >= 400 && error.status < 500;
 
 /** Somebody else writes the object at the same time; more often than this in a row it is better to let some time pass. */
 const maxAttempts = 3;

@@ -1,6 +1,79 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { statusEqual } from "../../../src/runtime/reconcile/status.ts";
+import type { Cache, KubeClient } from "../../../src/runtime/index.ts";
+import { ApiError } from "../../../src/runtime/kube/errors.ts";
+import { defineKind, type KubeObject } from "../../../src/runtime/kube/object.ts";
+import { statusEqual, writeStatus } from "../../../src/runtime/reconcile/status.ts";
+
+interface Shop extends KubeObject {
+  status?: { readonly phase: string };
+}
+const Shop = defineKind<Shop>({ group: "example.org", version: "v1", kind: "Shop", plural: "shops", namespaced: true });
+
+describe("writeStatus", () => {
+  /** A cache that stands still, as behind a watch that lags, and an API server whose next answer to a write may be another. */
+  function open() {
+    const shop = (phase: string, version: number): Shop => ({
+      apiVersion: "example.org/v1",
+      kind: "Shop",
+      metadata: { namespace: "shop", name: "a", uid: "a", resourceVersion: String(version) },
+      status: { phase },
+    });
+    const cached = shop("Ready", 1);
+    const world = { live: cached, answers: [] as (Error | "carriedOut")[], reads: 0 };
+    const client = {
+      get: async () => ((world.reads += 1), world.live),
+      applyStatus: async (_: unknown, body: Shop) => {
+        const answer = world.answers.shift();
+        if (answer instanceof ApiError && answer.status >= 400 && answer.status < 500) throw answer;
+        if (body.metadata.resourceVersion !== world.live.metadata.resourceVersion)
+          throw new ApiError("", { status: 409, reason: "Conflict" });
+        world.live = shop(body.status?.phase ?? "", Number(world.live.metadata.resourceVersion) + 1);
+        if (answer instanceof Error) throw answer;
+        return world.live;
+      },
+    } as unknown as KubeClient;
+    const cache = { get: () => cached } as unknown as Cache;
+    const { signal } = new AbortController();
+    const write = (phase: string) => writeStatus(Shop, cached, { phase }, "test", { cache, client, signal });
+    return { world, write };
+  }
+  const noAnswer = new ApiError("reset", { status: 0, reason: "NoAnswer" });
+  const timeout = new ApiError("too slow", { status: 504, reason: "Timeout" });
+  const aborted = new Error("the pass took too long");
+
+  test.for([noAnswer, timeout, aborted])(
+    "a status that was written without an answer (%s) is taken back, though the cache never knew of it",
+    async (lost) => {
+      const { world, write } = open();
+      world.answers.push(lost);
+      await expect(write("Failed")).rejects.toBe(lost);
+      expect(world.live.status).toEqual({ phase: "Failed" });
+      expect(await write("Ready")).toMatchObject({ result: "updated" });
+      expect(world.live.status).toEqual({ phase: "Ready" });
+      // From now on the cache is believed again.
+      await write("Ready");
+      expect(world.reads).toBe(1);
+    },
+  );
+
+  test("also when the first look after it fails", async () => {
+    const { world, write } = open();
+    world.answers.push(noAnswer, noAnswer);
+    await expect(write("Failed")).rejects.toBe(noAnswer);
+    await expect(write("Ready")).rejects.toBe(noAnswer);
+    await write("Ready");
+    expect(world.live.status).toEqual({ phase: "Ready" });
+  });
+
+  test("one that was refused leaves the cache in the right", async () => {
+    const { world, write } = open();
+    world.answers.push(new ApiError("no", { status: 403, reason: "Forbidden" }));
+    await expect(write("Failed")).rejects.toMatchObject({ status: 403 });
+    expect(await write("Ready")).toMatchObject({ result: "unchanged" });
+    expect(world.reads).toBe(0);
+  });
+});
 
 describe("statusEqual", () => {
   test.for([
