@@ -1,5 +1,6 @@
 // npm run e2e [-- stories]: the stories of test/e2e on a real cluster, with the operator of this checkout installed by Helm.
-// The cluster is the one that runs, or a new one that goes again afterwards.
+// The cluster is the one that runs, or a new one that goes again afterwards. The story `faults` is the whole matrix of
+// test/scenarios/fault-matrix.test.ts, which needs an API server and no cluster.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { parseArgs } from "node:util";
@@ -12,26 +13,40 @@ const { values, positionals } = parseArgs({
   options: { provider: { type: "string" }, keep: { type: "boolean" } },
 });
 
-async function main(): Promise<number> {
+/** @returns the exit code */
+async function vitest(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const running = spawn("vitest", ["run", ...args], { stdio: "inherit", env: { ...process.env, ...env } });
+  const [code] = (await once(running, "exit")) as [number | null];
+  return code ?? 1;
+}
+
+function tellFaults(): Promise<number> {
+  const asked = process.env["HOLDFAST_TEST_FAULTS"] ?? "all";
+  return vitest(["--project", "scenarios", "fault-matrix"], { HOLDFAST_TEST_FAULTS: asked });
+}
+
+async function tellOnCluster(stories: readonly string[]): Promise<number> {
   const progress = createProgress();
   const found = await clusterExists(values);
   const cluster = await openCluster(progress, values);
   try {
     await installOperator(cluster, progress);
-    const stories = spawn("vitest", ["run", "--project", "e2e", ...positionals], {
-      stdio: "inherit",
-      env: {
-        ...process.env,
-        KUBECONFIG: cluster.kubeconfig,
-        HOLDFAST_KUBECTL: cluster.kubectl,
-        HOLDFAST_OPERATOR_NAMESPACE: operatorNamespace,
-      },
+    return await vitest(["--project", "e2e", ...stories], {
+      KUBECONFIG: cluster.kubeconfig,
+      HOLDFAST_KUBECTL: cluster.kubectl,
+      HOLDFAST_OPERATOR_NAMESPACE: operatorNamespace,
     });
-    const [code] = (await once(stories, "exit")) as [number | null];
-    return code ?? 1;
   } finally {
     if (!found && values.keep !== true) await cluster.down();
   }
+}
+
+async function main(): Promise<number> {
+  const onCluster = positionals.filter((story) => story !== "faults");
+  const isAboutFaults = onCluster.length < positionals.length;
+  const faults = isAboutFaults ? await tellFaults() : 0;
+  if (isAboutFaults && onCluster.length === 0) return faults;
+  return (await tellOnCluster(onCluster)) || faults;
 }
 
 try {
