@@ -4,16 +4,20 @@ import { Database } from "../../src/database/api.ts";
 import { finalizer } from "../../src/database/names.ts";
 import {
   ApiError,
+  ConfigMap,
   Lease,
   LeaseLost,
   PersistentVolumeClaim,
   StatefulSet,
+  type Connection,
   type Kind,
   type KubeClient,
   type KubeObject,
 } from "../../src/runtime/index.ts";
+import { startFaultProxy, type FaultProxy } from "../../testing/fault-proxy.ts";
 import { sharedControlPlane, startOwnControlPlane } from "../support/api-server.ts";
 import { isCreation, isEvent, isLease, isWrite, type Call } from "../support/audit.ts";
+import { untilIdle } from "../support/observations.ts";
 import { eventually, gone, openScenario, type Scenario } from "../support/scenario.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 
@@ -175,6 +179,37 @@ describe.concurrent("of two operators with one lease", () => {
     expect(await workOf("holdfast-2")).toEqual(workOfSecond);
     expect(await holder()).toBe("somebody-else");
   });
+});
+
+test.concurrent("a status that was written, and whose answer was lost, is taken back though the watch tells of it only later", async () => {
+  await using proxies = new AsyncDisposableStack();
+  await using scenario = await openScenario(await sharedControlPlane(), "status-lost");
+  const { admin, namespace } = scenario;
+  let proxy!: FaultProxy;
+  const through = async (connection: Connection): Promise<Connection> => {
+    proxy = proxies.use(await startFaultProxy({ connection }));
+    return proxy.connection;
+  };
+  const operator = await scenario.start({ backoff, through });
+  await scenario.apply();
+  await scenario.ready();
+  await untilIdle(operator);
+
+  const status = { verb: "apply", resource: "databases.holdfast.dev", subresource: "status" } as const;
+  proxy.play({
+    requests: [
+      { when: { verb: "apply", resource: "configmaps" }, fault: { type: "reset" } },
+      { when: status, fault: { type: "reset", applied: true } },
+    ],
+    frames: [{ when: { resource: status.resource }, fault: { type: "hold", ms: 5_000, release: "all" } }],
+  });
+  const spoilt = { op: "add", path: "/data", value: { "patroni.json": "{}" } } as const;
+  await admin.patch(ConfigMap, { namespace, name: "orders-patroni" }, [spoilt]);
+  // The pass that mends it fails, and says so. The next one mends it, and believes that nobody was told of a failure.
+  await eventually("the status says that it failed", async () =>
+    proxy.fired.some((fault) => fault.startsWith("reset applied apply databases")) ? true : undefined,
+  );
+  await scenario.ready();
 });
 
 describe.concurrent("when somebody else changes the finalizers between the read and the patch", () => {
