@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "../src/runtime/index.ts";
+import { statusOf, versionIn, withLimit } from "./fault-answers.ts";
 import type { FaultPlan, RequestFault } from "./fault-plan.ts";
 import { changedAnything, VersionsSeen, type ProxiedCall } from "./fault-record.ts";
 import { apiRequestOf, isWrite, type ApiRequest } from "./fault-request.ts";
@@ -242,48 +243,6 @@ function describe(fault: RequestFault, { verb, resource, subresource, namespace,
   const applied = "applied" in fault && fault.applied === true ? " applied" : "";
   const path = [namespace, name].filter((part) => part !== undefined).join("/");
   return `${what}${applied} ${verb} ${resource}${subresource === undefined ? "" : `/${subresource}`} ${path}`.trimEnd();
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  400: "BadRequest",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "NotFound",
-  409: "Conflict",
-  410: "Expired",
-  422: "Invalid",
-  429: "TooManyRequests",
-  500: "InternalError",
-  503: "ServiceUnavailable",
-  504: "Timeout",
-};
-
-function statusOf(code: number, retryAfterSeconds: number | undefined): object {
-  const details = retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } };
-  const reason = reasons[code] ?? "Unknown";
-  return {
-    apiVersion: "v1",
-    kind: "Status",
-    status: "Failure",
-    code,
-    reason,
-    message: "by the fault proxy",
-    ...details,
-  };
-}
-
-function withLimit(path: string, limit: number): string {
-  const url = new URL(path, "http://proxy");
-  url.searchParams.set("limit", String(limit));
-  return url.pathname + url.search;
-}
-
-function versionIn(body: Buffer): string | undefined {
-  try {
-    return (JSON.parse(body.toString("utf8")) as { metadata?: { resourceVersion?: string } }).metadata?.resourceVersion;
-  } catch {
-    return undefined;
-  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
