@@ -24,8 +24,8 @@ export type FaultPlans = readonly FaultPlan[];
 export interface Run extends Outcome {
   /** The operators' writes since the plan began, as asked: "apply statefulsets.apps shop/orders-1", lease and Events aside. */
   readonly writes: readonly string[];
-  /** Of those that the API server took: how many changed nothing. */
-  readonly idleWrites: number;
+  /** How many of those the API server took without anything being otherwise after it, or refused. */
+  readonly vainWrites: number;
   /** How many passes the operators made since the plan began. */
   readonly passes: number;
   readonly fired: readonly string[];
@@ -77,7 +77,8 @@ export async function tellFaulted(
     state,
     ...counts,
     writes: calls.map(({ request }) => titleOf(request).replaceAll(namespace, "shop")),
-    idleWrites: calls.filter(({ effective }) => effective === false).length,
+    vainWrites: calls.filter(({ effective, upstreamStatus = 0 }) => effective === false || upstreamStatus >= 400)
+      .length,
     passes: made,
     fired: operators.fired(),
     problems: [
@@ -110,11 +111,11 @@ export function judge(story: Story, expected: Run, actual: Run): readonly string
   // I14: a fault costs the passes that fail by it, those that retry, and those that what is done late causes.
   const most = 3 * expected.passes + 8 * fired.length + 20;
   const restless = actual.passes > most ? [`I14: ${actual.passes} passes, and ${expected.passes} undisturbed`] : [];
-  // I13: whoever did not hear that a write was done may write once more.
-  const allowed = expected.idleWrites + fired.length + Math.ceil(actual.writes.length / 20);
-  const idle =
-    actual.idleWrites > allowed ? [`I13: ${actual.idleWrites} of ${actual.writes.length} writes changed nothing`] : [];
-  return [...different, ...actual.problems, ...restless, ...idle];
+  // I13: one in twenty, and one for each fault: whoever did not hear that a write was done may write once more.
+  const allowed = 1 + Math.ceil(actual.writes.length / 20) + fired.length;
+  const vain =
+    actual.vainWrites > allowed ? [`I13: ${actual.vainWrites} of ${actual.writes.length} writes were in vain`] : [];
+  return [...different, ...actual.problems, ...restless, ...vain];
 }
 
 interface Operators extends AsyncDisposable {
