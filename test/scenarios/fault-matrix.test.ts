@@ -1,6 +1,6 @@
 // Faults × stories: a story is told once undisturbed, then again with each fault between operator and API server. What there is at
 // the end, and what was made and removed on the way, must be the same; nothing may stay stuck, and no invariant may be broken.
-// docs/testing.md says how a subset is run, and how a failure is repeated.
+// docs/faults.md says how a subset is run, and how a failure is repeated.
 import { afterAll, describe, expect, test } from "vitest";
 import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { sharedControlPlane, startOwnControlPlane } from "../support/api-server.ts";

@@ -111,8 +111,9 @@ export function judge(story: Story, expected: Run, actual: Run): readonly string
   // I14: a fault costs the passes that fail by it, those that retry, and those that what is done late causes.
   const most = 3 * expected.passes + 8 * fired.length + 20;
   const restless = actual.passes > most ? [`I14: ${actual.passes} passes, and ${expected.passes} undisturbed`] : [];
-  // I13: one in twenty, and one for each fault: whoever did not hear that a write was done may write once more.
-  const allowed = 1 + Math.ceil(actual.writes.length / 20) + fired.length;
+  // I13: one in twenty, and one for each request that met a fault: whoever did not hear that it was done may write once more.
+  const ofRequests = fired.filter((fault) => !fault.includes(" watch ")).length;
+  const allowed = 2 + Math.ceil(actual.writes.length / 20) + ofRequests;
   const vain =
     actual.vainWrites > allowed ? [`I13: ${actual.vainWrites} of ${actual.writes.length} writes were in vain`] : [];
   return [...different, ...actual.problems, ...restless, ...vain];
