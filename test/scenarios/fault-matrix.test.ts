@@ -64,12 +64,15 @@ async function tellCell(
   tally.push({ cell: { fault, story }, failed: found.length > 0, fired });
   if (found.length === 0) return undefined;
   const repeat = `HOLDFAST_TEST_FAULTS="${fault.name}×${story.name}" HOLDFAST_TEST_SEED=${seed}`;
-  return [
+  const told = [
     `${fault.name}×${story.name}: ${fault.because}`,
     ...found.slice(0, 8).map((difference) => `  ${difference}`),
     `  again: ${repeat} npx vitest run --project scenarios fault-matrix`,
     `  plan: HOLDFAST_TEST_PLAN='${JSON.stringify(plans)}'`,
   ].join("\n");
+  // At once: the whole takes long.
+  console.log(told);
+  return told;
 }
 
 async function tellAll(story: Story, of: readonly Cell[], controlPlane: ControlPlane): Promise<readonly string[]> {

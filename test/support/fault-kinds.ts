@@ -232,9 +232,10 @@ export const faultKinds: readonly FaultKind[] = [
   {
     name: "outage",
     because: "for a while nothing gets through",
-    plans: (random, writes) => [
+    plans: (random) => [
       {
-        requests: [{ when: { occurrence: random.upTo(Math.max(1, writes)), times: 25 }, fault: { type: "reset" } }],
+        // By request, not all together: a watch alone would wait ever longer until it has used the whole outage up.
+        requests: [{ when: { per: "each", times: 3 }, fault: { type: "reset" } }],
         frames: [{ when: { per: "each", occurrence: random.upTo(2) }, fault: { type: "cut" } }],
       },
     ],
