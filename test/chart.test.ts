@@ -205,7 +205,6 @@ describe("the Deployment", () => {
       concurrency: 8,
       resyncEveryMs: 90_000,
       images: { 17: "registry.example/pg:17" },
-      cluster: { type: "inCluster" },
       tracing: { ratio: 0.25 },
     });
     expect(find(objects, "Deployment", "holdfast")["spec"].replicas).toBe(2);

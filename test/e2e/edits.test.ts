@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Database, type DatabaseSpec } from "../../src/database/api.ts";
 import { imageOf } from "../../src/postgres/versions.ts";
-import { createHttpClient, kubeconfigConnection, type HttpClient } from "../../src/runtime/index.ts";
+import { createHttpClient, findConnection, type HttpClient } from "../../src/runtime/index.ts";
 import { clusterSamples, clusterSpec, editOnCluster, openClusterSubject } from "../support/edits-cluster.ts";
 import { databaseOf } from "../support/edits-lane.ts";
 import { createRandom } from "../support/edits-random.ts";
@@ -22,7 +22,7 @@ const namespace = "e2e-edits";
 let client: HttpClient;
 const opened: string[] = [];
 beforeAll(async () => {
-  client = createHttpClient({ connection: await kubeconfigConnection({}), userAgent: "story" });
+  client = createHttpClient({ connection: await findConnection(process.env), userAgent: "story" });
   await createNamespace(namespace);
 });
 afterAll(async () => {

@@ -94,14 +94,15 @@ function fromJson(content: string): unknown {
 
 async function fromYaml(content: string, path: string): Promise<unknown> {
   const { load, YAMLException } = await import("js-yaml");
+  let reason: string;
   try {
     return load(content);
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
-    const line = error.mark === undefined ? "" : ` in line ${error.mark.line + 1}`;
-    // oxlint-disable-next-line preserve-caught-error -- the parser's message quotes the lines around
-    throw new Error(`kubeconfig ${path} cannot be parsed: ${error.reason}${line}`);
+    // No cause: the parser's message quotes the lines around.
+    reason = error.mark === undefined ? error.reason : `${error.reason} in line ${error.mark.line + 1}`;
   }
+  throw new Error(`kubeconfig ${path} cannot be parsed: ${reason}`);
 }
 
 /** The entries of a list like `users: [{name: jane, user: {…}}]`, by name; the first of a name counts. */
