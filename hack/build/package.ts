@@ -1,6 +1,7 @@
 // The runtime as a package of its own in dist/package/: JavaScript and types by tsc, and a package.json that names what they import.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
@@ -13,17 +14,7 @@ interface Manifest {
   readonly devDependencies: Readonly<Record<string, string>>;
 }
 
-/** Always there; of kubernetes-models only types are used, which are part of what is exported. */
-const required = [
-  "@opentelemetry/api",
-  "fast-deep-equal",
-  "fast-json-patch",
-  "js-yaml",
-  "kubernetes-models",
-  "pino",
-  "prom-client",
-];
-/** Loaded by `import()` alone, for who uses what needs it; an error then says what to install. */
+/** Loaded by `import()` alone, for who uses what needs it; an error then says what to install. All others are always there. */
 const optional = [
   "@kubernetes/client-node",
   "@opentelemetry/context-async-hooks",
@@ -48,7 +39,7 @@ export function buildPackage(outdir: string): void {
     stdio: "inherit",
   });
   for (const file of globSync("**/*.d.ts", { cwd: outdir })) nameJavaScript(join(outdir, file));
-  writeFileSync(join(outdir, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);
+  writeFileSync(join(outdir, "package.json"), `${JSON.stringify(manifest(importedBy(outdir)), undefined, 2)}\n`);
   cpSync(join(root, modules), join(outdir, modules), { recursive: true });
   copyFileSync(join(root, "LICENSE"), join(outdir, "LICENSE"));
   cpSync(join(root, guide), join(outdir, "docs"), { recursive: true });
@@ -62,12 +53,33 @@ function nameJavaScript(file: string): void {
   writeFileSync(file, text.replace(/((?:from|import) "\.[^"]*)\.ts"|(import\("\.[^"]*)\.ts"/g, '$1$2.js"'));
 }
 
-function manifest(): object {
+/** The packages that what was compiled imports, in code or in types. */
+function importedBy(outdir: string): readonly string[] {
+  const texts = globSync("**/*.{js,d.ts}", { cwd: outdir }).map((file) => readFileSync(join(outdir, file), "utf8"));
+  const names = texts.flatMap((text) =>
+    [...text.matchAll(/(?:^|[;}] *|\n)(?:import|export)[^"';]*? from "([^".][^"]*)"|import\("([^".][^"]*)"\)/g)].map(
+      ([, fixed, onDemand]) => fixed ?? onDemand ?? "",
+    ),
+  );
+  const packages = names
+    .filter((name) => !isBuiltin(name))
+    .map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name);
+  return [...new Set(packages)].toSorted();
+}
+
+function manifest(imported: readonly string[]): object {
   const { version, license, exports, dependencies, devDependencies } = JSON.parse(
     readFileSync(join(root, "package.json"), "utf8"),
   ) as Manifest;
   const ranges = (names: readonly string[]): Record<string, string> =>
-    Object.fromEntries(names.map((name) => [name, `^${dependencies[name] ?? devDependencies[name]}`]));
+    Object.fromEntries(
+      names.map((name) => {
+        const version = dependencies[name] ?? devDependencies[name];
+        if (version === undefined) throw new Error(`${name} is imported, and not in package.json`);
+        return [name, `^${version}`];
+      }),
+    );
+  const required = imported.filter((name) => !optional.includes(name));
   return {
     name: "holdfast",
     version,
@@ -81,7 +93,7 @@ function manifest(): object {
         return [entry, { types: `${compiled}.d.ts`, default: `${compiled}.js` }];
       }),
     ),
-    // One copy of pino and prom-client with the application's: their types and registries are part of what is exported.
+    // Ranges, for one copy with the application's: types and registries of pino and prom-client are part of what is exported.
     dependencies: ranges(required),
     peerDependencies: ranges(optional),
     peerDependenciesMeta: Object.fromEntries(optional.map((name) => [name, { optional: true }])),
