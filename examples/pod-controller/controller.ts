@@ -64,5 +64,7 @@ export async function runPodController(options: PodControllerOptions, signal: Ab
   // Workers come last: half of the Pods would be counted as all of them. Settled, since a stop before that rejects.
   await Promise.allSettled([namespaces.synced, pods.synced]);
   await Promise.all(Array.from({ length: workers }, work));
+  // What waits to be tried again would keep the process alive.
+  await queue.close();
   await Promise.all(following);
 }

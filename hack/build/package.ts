@@ -43,8 +43,14 @@ export function buildPackage(outdir: string): void {
   cpSync(join(root, modules), join(outdir, modules), { recursive: true });
   copyFileSync(join(root, "LICENSE"), join(outdir, "LICENSE"));
   cpSync(join(root, guide), join(outdir, "docs"), { recursive: true });
-  const index = readFileSync(join(root, guide, "README.md"), "utf8");
+  for (const page of globSync("docs/*.md", { cwd: outdir })) leaveOutside(join(outdir, page));
+  const index = readFileSync(join(outdir, "docs/README.md"), "utf8");
   writeFileSync(join(outdir, "README.md"), index.replace(/\]\((?=[\w-]+\.md)/g, "](docs/"));
+}
+
+/** What is not in the package cannot be linked to. */
+function leaveOutside(page: string): void {
+  writeFileSync(page, readFileSync(page, "utf8").replace(/\[([^\]]*)\]\(\.\.\/[^)]*\)/g, "$1"));
 }
 
 /** The compiler rewrites `from "./x.ts"` in JavaScript alone; older ones than ours do not look for `x.d.ts` then. */
