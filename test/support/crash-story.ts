@@ -30,7 +30,7 @@ export interface Disturbance {
 /** A retry is not what is tested here, so it need not be waited for. */
 const backoff = { initialMs: 50, maxMs: 1_000, factor: 2, jitter: 0.2 };
 /** For a machine that is busy with other things; a run that ends well never waits so long. */
-const patienceMs = 45_000;
+const patienceMs = 120_000;
 /** An undisturbed story is over when nothing has changed for so long. */
 const quietMs = 1_500;
 
