@@ -19,12 +19,18 @@ export type { CacheListOptions, Key };
  * What became of one object in the cache. Handlers see both sides, so that a moved child wakes both owners.
  * `own`: this is surely the echo of a write that this process made, and nobody else had a part in it. Never set by a relist,
  * where changes of others may have been missed, nor when the echo was faster than the answer.
+ * `mayBeOwn`: instead of `own`, where it is the echo of our write if that is answered with this very version.
  */
 export type Delta<T extends KubeObject = KubeObject> =
-  | { readonly type: "initial" | "added"; readonly object: Readonly<T>; readonly own?: boolean }
-  | { readonly type: "updated"; readonly old: Readonly<T>; readonly object: Readonly<T>; readonly own?: boolean }
+  | ({ readonly type: "initial" | "added"; readonly object: Readonly<T> } & Echo)
+  | ({ readonly type: "updated"; readonly old: Readonly<T>; readonly object: Readonly<T> } & Echo)
   /** `finalStateUnknown`: the deletion was found by a relist; `object` is the last state known. */
   | { readonly type: "deleted"; readonly object: Readonly<T>; readonly finalStateUnknown: boolean };
+
+interface Echo {
+  readonly own?: boolean;
+  readonly mayBeOwn?: boolean;
+}
 
 /** Reads from memory, own writes included. Objects are shared and frozen in tests: never change them. */
 export interface Cache {
@@ -120,11 +126,11 @@ export class Store<T extends KubeObject> {
     const version = object.metadata.resourceVersion;
     if (isTold(version, this.#synced.get(namespace))) return [];
     const key = keyOf(refTo(object));
-    const own = this.#isOwn(object, this.#told.get(key));
+    const echo = this.#echoOf(object, this.#told.get(key));
     const told = this.#prepare(object);
     let deltas: Delta<T>[] = [];
     if (frame !== "DELETED") {
-      deltas = this.#tell(key, told, "added", own);
+      deltas = this.#tell(key, told, "added", echo);
     } else if (this.#told.get(key)?.metadata.uid === object.metadata.uid && this.#told.delete(key)) {
       deltas = [{ type: "deleted", object: told, finalStateUnknown: false }];
     }
@@ -181,7 +187,7 @@ export class Store<T extends KubeObject> {
     this.#settle(key);
   }
 
-  #tell(key: Key, object: T, fresh: "initial" | "added", own = false): Delta<T>[] {
+  #tell(key: Key, object: T, fresh: "initial" | "added", echo: Echo = {}): Delta<T>[] {
     const old = this.#told.get(key);
     if (
       old?.metadata.uid === object.metadata.uid &&
@@ -190,12 +196,11 @@ export class Store<T extends KubeObject> {
       return [];
     }
     this.#told.set(key, object);
-    const mark = own ? { own } : {};
-    if (old === undefined) return [{ type: fresh, object, ...mark }];
-    if (old.metadata.uid === object.metadata.uid) return [{ type: "updated", old, object, ...mark }];
+    if (old === undefined) return [{ type: fresh, object, ...echo }];
+    if (old.metadata.uid === object.metadata.uid) return [{ type: "updated", old, object, ...echo }];
     return [
       { type: "deleted", object: old, finalStateUnknown: true },
-      { type: "added", object, ...mark },
+      { type: "added", object, ...echo },
     ];
   }
 
@@ -244,15 +249,16 @@ export class Store<T extends KubeObject> {
    * that somebody else made. So our managedFields entry must be newer than it was, and newer than all others; in doubt (their
    * times are in seconds) it is not ours.
    */
-  #isOwn(object: T, told: T | undefined): boolean {
+  #echoOf(object: T, told: T | undefined): Echo {
     const how = this.#ownVersions.get(object.metadata.resourceVersion ?? "");
-    if (how === undefined || how === "created") return how !== undefined;
+    if (how === "created") return { own: true };
     const isOurs = (entry: ManagedFieldsEntry): boolean => entry.manager === this.#options.fieldManager;
     const lastWrite = lastTime(object, isOurs);
-    return (
+    const wasLast =
       lastWrite > lastTime(object, (entry) => !isOurs(entry)) &&
-      (told === undefined || lastWrite > lastTime(told, isOurs))
-    );
+      (told === undefined || lastWrite > lastTime(told, isOurs));
+    if (!wasLast) return {};
+    return how === undefined ? { mayBeOwn: true } : { own: true };
   }
 
   #prepare(object: T): T {

@@ -3,7 +3,7 @@ import { backoffMs, defaultBackoff, type Backoff } from "../backoff.ts";
 import { sleep, type Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { EventRecorder } from "../kube/events.ts";
-import { keyOf, refOf, refTo, type Kind, type KubeObject, type Ref } from "../kube/object.ts";
+import { keyOf, refOf, refTo, type Key, type Kind, type KubeObject, type Ref } from "../kube/object.ts";
 import type { Cache, Delta } from "../kube/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { ControllerMetrics, Metrics } from "../telemetry/metrics.ts";
@@ -11,7 +11,7 @@ import type { Tracing } from "../telemetry/trace.ts";
 import { isBeginning } from "./beginnings.ts";
 import { OwnWrites } from "./own-writes.ts";
 import { createPasses, type PassOptions } from "./pass.ts";
-import { priorities, WorkQueue, type Next, type QueueState, type Turn } from "./queue.ts";
+import { priorities, WorkQueue, type AddOptions, type Next, type QueueState, type Turn } from "./queue.ts";
 import { keysOf, wakes, type Wake, type Watches } from "./wakes.ts";
 
 /** Feeds keys from outside Kubernetes until the signal aborts. When it ends or throws before, it is started again, with backoff. */
@@ -79,6 +79,8 @@ export function startController<T extends KubeObject, V>(
   const log = world.log.child({ controller: options.name });
   const stopping = new AbortController();
   const ownWrites = new OwnWrites();
+  /** What came while its key ran, and may be told by the end of that run to have been its own doing. */
+  const earlyEchoes = new Map<Key, EarlyEcho[]>();
   const queue = new WorkQueue({
     clock,
     backoff,
@@ -121,10 +123,13 @@ export function startController<T extends KubeObject, V>(
         if (!mustCount && wake.options.when?.(delta) === false) return;
         const priority = delta.type === "initial" ? priorities.low : priorities.fresh;
         // Writes to its own kind are left to predicates, which can tell a status from a finalizer.
-        const skips =
-          !wake.own && wake.options.wakeOnOwnWrites !== true && delta.type !== "deleted" && delta.own === true;
+        const skips = skipsOwn(wake) && delta.type !== "deleted" && delta.own === true;
         const author = skips ? ownWrites.authorOf(delta.object) : undefined;
-        for (const key of keysOf(wake, delta, cache)) if (key !== author) queue.add(key, { priority, reason });
+        for (const key of keysOf(wake, delta, cache)) {
+          const early = mayWait(wake, delta) ? earlyEchoes.get(key) : undefined;
+          if (early !== undefined) early.push({ object: delta.object, options: { priority, reason } });
+          else if (key !== author) queue.add(key, { priority, reason });
+        }
       });
     });
 
@@ -135,6 +140,8 @@ export function startController<T extends KubeObject, V>(
   /** Whatever happens in here, the key is given back. */
   async function runTurn(turn: Turn): Promise<void> {
     let next: Next = { type: "backoff" };
+    const early: EarlyEcho[] = [];
+    earlyEchoes.set(turn.key, early);
     try {
       const object = cache.get(options.for, refOf(turn.key));
       if (object === undefined) {
@@ -147,6 +154,10 @@ export function startController<T extends KubeObject, V>(
       metrics.panic();
       log.error({ err: error, key: turn.key }, "the controller itself failed");
     } finally {
+      earlyEchoes.delete(turn.key);
+      for (const { object, options } of early) {
+        if (ownWrites.authorOf(object) !== turn.key) queue.add(turn.key, options);
+      }
       queue.done(turn.key, next);
     }
   }
@@ -193,6 +204,20 @@ export function startController<T extends KubeObject, V>(
       return stopped;
     },
   };
+}
+
+/** The watch may be faster than the answer to a write. A key that runs is not run before that run has ended, so it can wait. */
+interface EarlyEcho {
+  readonly object: Readonly<KubeObject>;
+  readonly options: AddOptions;
+}
+
+function mayWait(wake: Wake, delta: Delta): boolean {
+  return skipsOwn(wake) && delta.type !== "deleted" && delta.mayBeOwn === true;
+}
+
+function skipsOwn({ own, options }: Wake): boolean {
+  return !own && options.wakeOnOwnWrites !== true;
 }
 
 /** The object that the key meant until now is no more: what failed with it must not count against its namesake. */
