@@ -36,9 +36,21 @@ function inBase64(stringData: unknown): Record<string, string> {
   return Object.fromEntries(entries.map(([name, value]) => [name, Buffer.from(value).toString("base64")]));
 }
 
+/** The value itself where there is nothing to leave out, as it nearly always is: an intent is made of each child at each pass. */
 function withoutNulls(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (Array.isArray(value)) {
+    const items = value.map(withoutNulls);
+    return items.every((item, index) => item === value[index]) ? value : items;
+  }
   if (!isRecord(value)) return value;
-  const entries = Object.entries(value).filter(([, member]) => member !== null && member !== undefined);
-  return Object.fromEntries(entries.map(([name, member]) => [name, withoutNulls(member)]));
+  let copy: Record<string, unknown> | undefined;
+  for (const name of Object.keys(value)) {
+    const member = value[name];
+    const kept = member === null ? undefined : withoutNulls(member);
+    if (kept === member && kept !== undefined) continue;
+    copy ??= { ...value };
+    if (kept === undefined) delete copy[name];
+    else copy[name] = kept;
+  }
+  return copy ?? value;
 }

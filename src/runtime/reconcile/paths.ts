@@ -10,25 +10,65 @@ export const root: Place = Object.freeze({ text: "", names: Object.freeze([]) })
 
 const plainName = /^[\w-]+$/;
 
+/** A comparison goes through hundreds of places, most of which nobody reads: they are written out when they are. */
+class FieldPlace implements Place {
+  readonly #parent: Place;
+  readonly #name: string;
+
+  constructor(parent: Place, name: string) {
+    this.#parent = parent;
+    this.#name = name;
+  }
+
+  get text(): string {
+    const { text } = this.#parent;
+    if (!plainName.test(this.#name)) return `${text}[${this.#name}]`;
+    return text === "" ? this.#name : `${text}.${this.#name}`;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#parent.names, this.#name];
+  }
+}
+
+class ItemPlace implements Place {
+  readonly #list: Place;
+  readonly #key: Readonly<Record<string, unknown>> | string | number;
+
+  constructor(list: Place, key: Readonly<Record<string, unknown>> | string | number) {
+    this.#list = list;
+    this.#key = key;
+  }
+
+  get text(): string {
+    const key = this.#key;
+    const label =
+      typeof key !== "object"
+        ? key
+        : Object.entries(key)
+            .map(([name, value]) => `${name}=${String(value)}`)
+            .join(",");
+    return `${this.#list.text}[${label}]`;
+  }
+
+  get names(): readonly string[] {
+    return this.#list.names;
+  }
+}
+
 /** The place of a field: `a.b`, or `a[app.kubernetes.io/name]` where the name is not a plain word. */
 export function fieldAt(place: Place, name: string): Place {
-  const text = !plainName.test(name) ? `${place.text}[${name}]` : place.text === "" ? name : `${place.text}.${name}`;
-  return { text, names: [...place.names, name] };
+  return new FieldPlace(place, name);
 }
 
 /** The place of a list item that is known by the values of its key fields: `ports[port=5432,protocol=TCP]`. */
 export function itemAt(place: Place, key: Readonly<Record<string, unknown>>): Place {
-  const label = Object.entries(key)
-    .map(([name, value]) => `${name}=${String(value)}`)
-    .join(",");
-  return { text: `${place.text}[${label}]`, names: place.names };
+  return new ItemPlace(place, key);
 }
 
 /** The place of a list item that is its own value: `finalizers[holdfast.dev/cleanup]`. */
 export function valueAt(place: Place, value: unknown): Place {
-  return typeof value === "string" || typeof value === "number"
-    ? { text: `${place.text}[${value}]`, names: place.names }
-    : place;
+  return typeof value === "string" || typeof value === "number" ? new ItemPlace(place, value) : place;
 }
 
 /**

@@ -39,7 +39,8 @@ export async function writeStatus<T extends KubeObject & { readonly status?: unk
   const read = (): Promise<Readonly<T> | undefined> => client.get(kind, refTo(object), { signal });
   let live = doubtful.has(uid) ? await read() : (cache.get(kind, refTo(object)) ?? object);
   for (let attempt = 1; live !== undefined && live.metadata.uid === metadata.uid; attempt++) {
-    if (statusEqual(withoutEmpty(status), withoutEmpty(live.status ?? {}))) {
+    const said = live.status ?? {};
+    if (statusEqual(status, said) || statusEqual(withoutEmpty(status), withoutEmpty(said))) {
       doubtful.delete(uid);
       return { result: "unchanged", object: live };
     }
@@ -94,15 +95,13 @@ function isEmpty(value: unknown): boolean {
 
 /** Equality of plain JSON; undefined members count as absent. */
 export function statusEqual(a: unknown, b: unknown): boolean {
-  const left = asJson(a);
-  const right = asJson(b);
   try {
-    if (equal(left, right)) return true;
+    // What it finds equal is equal. What stands under `constructor` it takes for a class …
+    if (equal(a, b)) return true;
   } catch {
-    // It calls what it finds under the keys toString and valueOf (fast-deep-equal#49, #111) …
+    // … and it calls what it finds under the keys toString and valueOf (fast-deep-equal#49, #111).
   }
-  // … and takes what stands under `constructor` for a class. What it finds equal is equal; all else is looked at again.
-  return isDeepStrictEqual(left, right);
+  return isDeepStrictEqual(asJson(a), asJson(b));
 }
 
 function asJson(value: unknown): unknown {
