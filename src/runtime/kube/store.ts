@@ -12,6 +12,7 @@ import {
   refTo,
 } from "./object.ts";
 import { compareVersions, isNewer } from "./resource-version.ts";
+import { SharedFields } from "./shared-fields.ts";
 
 export type { CacheListOptions, Key };
 
@@ -61,6 +62,7 @@ export class Store<T extends KubeObject> {
   readonly #options: StoreOptions<T>;
   /** What the watch told. */
   readonly #told = new Map<Key, T>();
+  readonly #fields = new SharedFields();
   readonly #ahead = new Map<Key, Ahead<T>>();
   /** What readers see: of each key what was told or what is ahead of it. */
   readonly #visible = new ObjectIndex<T>();
@@ -268,6 +270,7 @@ export class Store<T extends KubeObject> {
       const ours = metadata.managedFields.filter(
         (entry) => fieldManager !== undefined && entry.manager === fieldManager,
       );
+      for (const { fieldsV1 } of ours) if (fieldsV1 !== undefined) this.#fields.share(fieldsV1);
       if (ours.length > 0) metadata.managedFields = ours;
       else delete metadata.managedFields;
     }
