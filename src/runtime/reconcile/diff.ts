@@ -106,7 +106,7 @@ function compareFields(
   const there = isRecord(live) ? live : {};
   for (const [name, value] of Object.entries(desired)) {
     const standing = Object.hasOwn(there, name) ? there[name] : undefined;
-    compareValue(value, standing, member(owned, `f:${name}`), fieldAt(place, name), walk);
+    compareValue(value, standing, member(owned, ownedName(name)), fieldAt(place, name), walk);
   }
   for (const key of Object.keys(owned)) {
     if (key.startsWith("f:") && !Object.hasOwn(desired, key.slice(2))) {
@@ -211,15 +211,29 @@ function byKeyFields(keys: readonly string[]): (item: unknown) => Identity | und
   const names = Object.keys(JSON.parse(keys[0]!.slice(2)) as object).toSorted();
   return (item) => {
     if (!isRecord(item)) return undefined;
-    const key: Record<string, unknown> = {};
+    let id = "k:";
     for (const name of names) {
       const value = item[name] ?? keyDefaults[name];
       if (value === undefined) return undefined;
-      key[name] = value;
+      // Nearly always one text; a number and its digits are two.
+      id += typeof value === "string" ? `"${value}"\0` : `${JSON.stringify(value)}\0`;
     }
-    return { id: `k:${JSON.stringify(key)}`, at: (list) => itemAt(list, key) };
+    const key = (): Record<string, unknown> =>
+      Object.fromEntries(names.map((name) => [name, item[name] ?? keyDefaults[name]]));
+    return { id, at: (list) => itemAt(list, key()) };
   };
 }
+
+/** "f:name" of "name": made once, since a text that is put together has to be looked up before it can be a name. */
+function ownedName(name: string): string {
+  const known = ownedNames.get(name);
+  if (known !== undefined) return known;
+  const made = `f:${name}`;
+  if (ownedNames.size < 4_096) ownedNames.set(name, made);
+  return made;
+}
+
+const ownedNames = new Map<string, string>();
 
 function byValue(item: unknown): Identity {
   return { id: `v:${JSON.stringify(item)}`, at: (list) => valueAt(list, item) };
