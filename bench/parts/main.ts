@@ -1,4 +1,4 @@
-// `npm run bench:runtime`: how long the parts of the runtime take, each alone and warm, so that a change shows. The median of several
+// `node bench/parts/main.ts`: how long the parts of the runtime take, each alone and warm, so that a change shows. The median of several
 // rounds and their spread; on another machine other numbers, so compare with those of the commit before.
 import type { KubeObject } from "holdfast/runtime";
 import { systemClock } from "../../src/runtime/clock.ts";
