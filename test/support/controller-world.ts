@@ -48,18 +48,22 @@ export class TestWorld implements ControllerWorld {
   };
 
   /** What the watch would tell: an object appeared or changed. Answers it as it is cached. */
-  put<T extends KubeObject>(kind: Kind<T>, object: T, given: { initial?: boolean; own?: boolean } = {}): T {
+  put<T extends KubeObject>(
+    kind: Kind<T>,
+    object: T,
+    given: { initial?: boolean; own?: boolean; mayBeOwn?: boolean } = {},
+  ): T {
     const place = placeOf(kind, keyOf(refTo(object)));
     const old = this.#objects.get(place);
     const { name } = object.metadata;
     const metadata = { uid: `uid-${name}`, resourceVersion: String(++this.#version), ...object.metadata };
     const stored = { ...object, metadata };
     this.#objects.set(place, stored);
-    const own = given.own === true ? { own: true } : {};
+    const { initial, ...own } = given;
     this.#tell(
       kind,
       old === undefined
-        ? { type: given.initial === true ? "initial" : "added", object: stored, ...own }
+        ? { type: initial === true ? "initial" : "added", object: stored, ...own }
         : { type: "updated", old, object: stored, ...own },
     );
     return stored;

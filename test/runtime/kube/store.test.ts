@@ -269,6 +269,15 @@ describe("echoes", () => {
     expect(store.change("ADDED", at(101))).toEqual([{ type: "added", object: at(101), own: true }]);
   });
 
+  test.each([
+    { fields: [entry("holdfast", 3)], mayBeOwn: true, because: "our entry is the newest" },
+    { fields: [entry("holdfast", 3), entry("kubectl", 4)], mayBeOwn: undefined, because: "others wrote later" },
+  ])("rule 39: before an answer a change may be own: $mayBeOwn, because $because", ({ fields, mayBeOwn }) => {
+    const store = syncedStore(at(5, { managedFields: [entry("holdfast", 1)] }));
+    const [delta] = store.change("MODIFIED", at(101, { managedFields: fields }));
+    expect(delta?.type === "updated" ? [delta.own, delta.mayBeOwn] : []).toEqual([undefined, mayBeOwn]);
+  });
+
   test("an echo that comes after a list is own, a version that a restored etcd gives out again is not", () => {
     const store = syncedStore();
     store.written(at(105), "created");

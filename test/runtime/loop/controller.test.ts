@@ -322,6 +322,40 @@ describe("own writes", () => {
     expect(passes).toEqual(["orders", "orders"]);
   });
 
+  test.each([
+    { told: "70", passed: 1, because: "it is the version that the write was answered with" },
+    { told: "71", passed: 2, because: "somebody else has made that version" },
+  ])(
+    "rule 39: what comes while a pass runs and may be its echo: $passed passes, since $because",
+    async ({ told, passed }) => {
+      const answer = Promise.withResolvers<void>();
+      const slow: Partial<KubeClient> = {
+        create: async (kind, body) => {
+          await answer.promise;
+          return clientThatAnswers("70").create!(kind, body);
+        },
+      };
+      const { world, passes } = start(writing, { owns: [{ kind: Secret }] }, new TestWorld(slow));
+      const orders = world.put(ConfigMap, configMap());
+      await settle();
+      world.put(Secret, echo(orders, told), { mayBeOwn: true });
+      await settle();
+      expect(passes).toEqual(["orders"]);
+      answer.resolve();
+      await settle();
+      expect(passes).toHaveLength(passed);
+    },
+  );
+
+  test("what may be an echo wakes a key that does not run at once", async () => {
+    const { world, passes } = start(content, { owns: [{ kind: Secret }] });
+    const orders = world.put(ConfigMap, configMap());
+    await settle();
+    world.put(Secret, echo(orders, "70"), { mayBeOwn: true });
+    await settle();
+    expect(passes).toEqual(["orders", "orders"]);
+  });
+
   test("it does wake a key that another pass wrote for, and a controller that asked for it", async () => {
     const world = new TestWorld(clientThatAnswers("70"));
     const other = start(content, { name: "other", owns: [{ kind: Secret }] }, world);
