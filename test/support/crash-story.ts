@@ -56,7 +56,8 @@ export async function tell(story: Story, controlPlane: ControlPlane, disturbance
   await story.begin?.(scenario);
   client.arm(disturbance?.crash);
   await story.act(scenario);
-  await (disturbance === undefined ? quiet(look) : until(look, disturbance.expected.state));
+  if (disturbance === undefined) await quiet(look);
+  else await until(look, (state) => isDeepStrictEqual(state, disturbance.expected.state));
   // What it was about to do it does now.
   await (await operator).stop();
   return {
@@ -83,22 +84,26 @@ export function differencesOf(expected: Outcome, actual: Outcome): readonly stri
 
 const brief = (value: unknown): string => JSON.stringify(value).slice(0, 200);
 
-/** Resolves when two looks are the same, and nothing is left to be collected. */
-export async function quiet(look: () => Promise<Snapshot>): Promise<void> {
+/** Until two looks are the same, and nothing is left to be collected. Answers the last look. */
+export async function quiet(look: () => Promise<Snapshot>): Promise<Snapshot> {
   const deadline = performance.now() + patienceMs;
-  for (let last = await look(); performance.now() < deadline;) {
+  for (let last = await look(); ;) {
     await sleep(quietMs);
     const now = await look();
-    if (isDeepStrictEqual(last, now) && !hasOrphans(now)) return;
+    if ((isDeepStrictEqual(last, now) && !hasOrphans(now)) || performance.now() > deadline) return now;
     last = now;
   }
 }
 
-/** Resolves when the world is as expected, or when patience ends: then the differences say more than an error. */
-export async function until(look: () => Promise<Snapshot>, expected: Snapshot): Promise<void> {
+/** Until the world is as expected, or patience ends: then the differences say more than an error. Answers the last look. */
+export async function until(
+  look: () => Promise<Snapshot>,
+  isAsExpected: (state: Snapshot) => boolean,
+): Promise<Snapshot> {
   const deadline = performance.now() + patienceMs;
-  for (let pauseMs = 60; performance.now() < deadline; pauseMs = Math.min(pauseMs * 1.5, 2_000)) {
-    if (isDeepStrictEqual(await look(), expected)) return;
+  for (let pauseMs = 60; ; pauseMs = Math.min(pauseMs * 1.5, 2_000)) {
+    const state = await look();
+    if (isAsExpected(state) || performance.now() > deadline) return state;
     await sleep(pauseMs);
   }
 }

@@ -9,6 +9,8 @@ export interface FaultKind {
   readonly because: string;
   /** @param writes how many the undisturbed run made */
   readonly plans: (random: Random, writes: number) => FaultPlans;
+  /** Not every story has what it is about. All others must act, or the run has shown nothing. */
+  readonly mayMiss?: true;
   /** It ends the API server, which must be nobody else's. */
   readonly endsApiServer?: true;
 }
@@ -36,6 +38,7 @@ const eachWatch = (random: Random, fault: FrameFault): FaultPlans => [
 /** One kind is seen late, while all others are seen as they are. */
 const late = (name: string, resource: string): FaultKind => ({
   name: `late-${name}`,
+  mayMiss: true,
   because: `the kinds are watched apart, so that the ${name} seen may be older than all else`,
   plans: (random) => {
     const release = random.upTo(2) === 1 ? "all" : "last";
@@ -262,6 +265,7 @@ export const faultKinds: readonly FaultKind[] = [
   },
   {
     name: "folded",
+    mayMiss: true,
     because: "whatever is deleted and made again within two seconds is seen as one change with another uid",
     plans: () => [
       { frames: [{ when: { type: "DELETED", per: "each" }, fault: { type: "hold", ms: 2_000, release: "last" } }] },
@@ -310,6 +314,7 @@ export const faultKinds: readonly FaultKind[] = [
   },
   {
     name: "lease-late",
+    mayMiss: true,
     because:
       "the leader's renewals arrive after its deadline, when another one may lead and much is still to be written",
     plans: (random) => [

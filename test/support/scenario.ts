@@ -27,6 +27,7 @@ import {
   type LeaseOptions,
   type Ref,
 } from "../../src/runtime/index.ts";
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -101,7 +102,8 @@ export interface Scenario extends AsyncDisposable {
 let counter = 0;
 
 export async function openScenario(controlPlane: ControlPlane, title: string): Promise<Scenario> {
-  const namespace = `${title}-${process.pid.toString(36)}${(counter++).toString(36)}`;
+  // By chance: the threads of a run share their process id, and tell stories of the same name side by side.
+  const namespace = `${title}-${randomBytes(4).toString("hex")}`;
   const directory = await mkdtemp(join(tmpdir(), "holdfast-scenario-"));
   const admin = createHttpClient({
     connection: await kubeconfigConnection({ path: controlPlane.adminKubeconfigPath }),

@@ -71,7 +71,7 @@ export async function startStandIn(
       changed = Promise.withResolvers();
       let failed = false;
       try {
-        await runPods(await bindVolumes(client, namespace, state.isWithheld));
+        await look();
       } catch {
         // The API server may be restarting or an object may have changed under us: the next round sees the world as it is.
         failed = true;
@@ -87,10 +87,12 @@ export async function startStandIn(
     return informer.run(stopped.signal);
   }
 
-  async function runPods(claims: readonly PersistentVolumeClaim[]): Promise<void> {
+  async function look(): Promise<void> {
+    // The Pods first: a claim is made before the Pod that uses it, so that none of these can lack one that is only not yet seen.
     const living = (await client.list(Pod, { namespace, labels: databaseLabel })).items.filter(
       (pod) => pod.metadata.deletionTimestamp === undefined,
     );
+    const claims = await bindVolumes(client, namespace, state.isWithheld);
     const pods: Pod[] = [];
     state.holds = false;
     for (const pod of living) {
