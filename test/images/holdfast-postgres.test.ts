@@ -200,6 +200,13 @@ describe("what the watch sees is told to the API server", () => {
     expect(lastWords(program.said.join("\n"))).toBeUndefined();
   });
 
+  test("after a refusal that does not end, which is said again after an hour, here at once", async () => {
+    await using server = await startStubServer((_, response) => respondJson(response, 403, {}), tls);
+    await using program = await startPodProgram({ port: portOf(server), authority, changed: { REPEAT_SECONDS: 0 } });
+    await expect.poll(() => program.said.length, { timeout: 20_000 }).toBeGreaterThan(1);
+    expect(new Set(program.said).size).toBe(1);
+  });
+
   test("after a refusal not before the pause is over, but at once where there is news", async () => {
     let status = 403;
     await using server = await startStubServer((_, response) => respondJson(response, status, {}), tls);
