@@ -58,7 +58,7 @@ export const reasons = {
   ReplicaNotStreaming:
     "Look at the logs of the replicas that the message names: why can they not follow the primary? To fill one anew: docs/operations.md, Volumes.",
   ReplicaUnusable:
-    "Wait: after a minute it is filled anew from the primary. If that does not end, look at its log: docs/operations.md, Volumes.",
+    "The message says what becomes of it: it is filled anew after a minute, or waits for what is named, or is yours to look at and to delete the claim of, since it may hold what the primary lacks. See docs/operations.md, Volumes.",
 
   // What keeps an instance from serving, or will. The message names the object and carries the cause.
   VolumePending:

@@ -10,7 +10,7 @@ import {
   type ContestedPaths,
   type Outcome,
 } from "../runtime/index.ts";
-import { performAct } from "./rollout/acts.ts";
+import { performAct, type Act } from "./rollout/acts.ts";
 import { Database } from "./api.ts";
 import { children } from "./children/index.ts";
 import { cleanup } from "./cleanup.ts";
@@ -63,9 +63,13 @@ export async function reconcile(database: Readonly<Database>, context: Context<O
 }
 
 /** What is wrong with the instances, whatever became of the pass. A deletion takes them as they are. */
-async function findTroubles(database: Readonly<Database>, { instances = [] }: Pass, context: Context<Operator>) {
+async function findTroubles(database: Readonly<Database>, pass: Pass, context: Context<Operator>) {
+  const { instances = [], resolved, failure } = pass;
   if (database.metadata.deletionTimestamp !== undefined) return { troubles: [] };
-  const { evidence, lookAgainMs } = await readEvidence(database, instances, context);
+  const { evidence, lookAgainMs } = await readEvidence(database, instances, context, {
+    takingUp: resolved?.takingUp === true,
+    failing: failure !== undefined,
+  });
   return { troubles: troublesOf(instances, evidence), lookAgainMs };
 }
 
@@ -127,7 +131,10 @@ async function attempt(database: Readonly<Database>, context: Context<Operator>)
     const givenUp = unusableReplicas.givenUp(instances, monotonicMs()); //                                      memory
     const act = planRollout(database, instances, { takingUp: resolved.takingUp, configured, givenUp }); //      pure
     const situation = { database, resolved, instances, patroni: ports.patroni, now: context.value.now() };
-    const actAgainMs = act === undefined ? undefined : await performAct(act, situation, context); //            IO
+    // Whatever comes of an act: patience with its instance begins anew.
+    const perform = (due: Act) =>
+      performAct(due, situation, context).finally(() => unusableReplicas.forget(due.instance));
+    const actAgainMs = act === undefined ? undefined : await perform(act); //                                   IO
     requeueAfterMs = soonest(requeueAfterMs, outside.againInMs, actAgainMs);
     const failed = [...failures.map(({ error }) => error), outside.failure].filter((error) => error !== undefined);
     return { pass: { ...pass, failure: mostUrgent(failed) }, requeueAfterMs };

@@ -26,6 +26,7 @@ export function createPatroniRest(options: PatroniRestOptions): Patroni {
       const answer = await call(address, { method: "GET", path: "/patroni" }, options, signal);
       const about = answer["patroni"];
       return {
+        name: isMap(about) ? text(about["name"]) : "",
         state: text(answer["state"]),
         role: answer["role"] === "master" ? "primary" : text(answer["role"]),
         timeline: typeof answer["timeline"] === "number" ? answer["timeline"] : undefined,
@@ -110,10 +111,14 @@ async function order(
     throw error;
   }
   if (answer.status === 200) return "done";
+  if (answer.status === 503 && asked.path === "/reinitialize" && answer.text.trim() === refillRuns) return "underWay";
   const code = String(answer.status);
   const reason = refusesCredentials(answer.status) ? "CredentialsRefused" : "PatroniRefused";
   throw failing(address, asked)(`HTTP ${code}: ${sentenceOf(answer.text)}`, { reason, code });
 }
+
+/** https://github.com/patroni/patroni/blob/v4.0.7/patroni/ha.py (reinitialize) */
+const refillRuns = "reinitialize already in progress";
 
 /** For a condition: one line, not too long. */
 const sentenceOf = (said: string): string => said.replaceAll(/\s+/g, " ").trim().slice(0, 200) || "no reason given";

@@ -14,6 +14,7 @@ afterEach(() => patroni.stop());
 describe("status", () => {
   test("tells what the member says of itself", async () => {
     expect(await patroniRest.status(patroni.address, signal)).toEqual({
+      name: "orders-1-0",
       state: "running",
       role: "primary",
       timeline: 1,
@@ -26,6 +27,7 @@ describe("status", () => {
   test("knows the words of older versions, a pending restart, and a member whose PostgreSQL is down", async () => {
     patroni.state.status = { state: "stopped", role: "master", pending_restart: true, patroni: { version: "3.3.0" } };
     expect(await patroniRest.status(patroni.address, signal)).toEqual({
+      name: "",
       state: "stopped",
       role: "primary",
       timeline: undefined,
@@ -86,6 +88,14 @@ describe("restart, switchover and reinitialize", () => {
     expect(error).toMatchObject(expected);
     const said = answer[1].replace("\n", "") || "no reason given";
     expect((error as Error).message).toContain(`POST /switchover: HTTP ${answer[0]}: ${said}`);
+  });
+
+  test("a reinitialization that runs is under way, anything else that does is a refusal", async () => {
+    patroni.state.nextOrderAnswer = [503, "reinitialize already in progress"];
+    expect(await patroniRest.reinitialize(patroni.address, signal)).toBe("underWay");
+    await expect(patroniRest.restart(patroni.address, signal)).rejects.toMatchObject({ reason: "PatroniRefused" });
+    patroni.state.nextOrderAnswer = [503, "running pg_rewind from orders-1-0 already in progress"];
+    await expect(patroniRest.reinitialize(patroni.address, signal)).rejects.toMatchObject({ reason: "PatroniRefused" });
   });
 
   test("are under way when Patroni has taken them and does not answer in time", async () => {

@@ -393,7 +393,7 @@ test.concurrent("a replica that can never follow again is told, given a while, a
   scenario.standIn.lookAgain();
   const { message } = await notReady(scenario, "ReplicaUnusable");
   expect(message).toContain(
-    `1 of 2 instances serve: orders-2-0: its data are of no use any more, it is filled anew from ${primary}: ${words}`,
+    `1 of 2 instances serve: orders-2-0: its data are of no use any more; it will be filled anew from ${primary}: ${words}`,
   );
   expect(refills()).toEqual([]);
 

@@ -68,10 +68,15 @@ export class FakePostgres {
   world: PatroniWorld = { switchOver: async () => "there is nobody to switch over to", memberChanged: () => undefined };
   readonly #clusters = new Map<string, FakeCluster>();
   readonly #clusterOf: (host: string) => string;
+  readonly #nameOf: (host: string) => string;
 
-  /** @param clusterOf which cluster a host belongs to; by default every host is one of its own */
-  constructor(clusterOf: (host: string) => string = (host) => host) {
+  /**
+   * @param clusterOf which cluster a host belongs to; by default every host is one of its own
+   * @param nameOf the name of its member; by default the host's
+   */
+  constructor(clusterOf: (host: string) => string = (host) => host, nameOf: (host: string) => string = (host) => host) {
     this.#clusterOf = clusterOf;
+    this.#nameOf = nameOf;
   }
 
   /** The cluster of that name; a fresh one, as initdb leaves it, if there is none yet. */
@@ -198,6 +203,7 @@ export class FakePostgres {
     status: async (address, signal) => {
       const cluster = this.#reached(address, signal);
       return {
+        name: this.#nameOf(address.host),
         state: "running",
         role: this.replicas.has(address.host) ? "replica" : "primary",
         timeline: cluster.timeline,

@@ -116,10 +116,15 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
   const violations: string[] = [];
 
   const hosts = new Map<string, string>();
-  const postgres = new FakePostgres((host) => hosts.get(host) ?? host);
-  const standIn = await startStandIn(admin, namespace, async ({ ip, database, role }) => {
+  const members = new Map<string, string>();
+  const postgres = new FakePostgres(
+    (host) => hosts.get(host) ?? host,
+    (host) => members.get(host) ?? host,
+  );
+  const standIn = await startStandIn(admin, namespace, async ({ name, ip, database, role }) => {
     const cluster = `${namespace}/${database}`;
     hosts.set(ip, cluster);
+    members.set(ip, name);
     // The first instance stores what its static file says.
     if (Object.keys(postgres.cluster(cluster).configuration).length === 0) {
       const file = await admin.get(ConfigMap, { namespace, name: `${database}-patroni` });

@@ -31,6 +31,7 @@ export interface StandIn {
 
 /** What a member of a database is now: for a fake PostgreSQL that follows. */
 export interface Member {
+  readonly name: string;
   readonly ip: string;
   readonly database: string;
   readonly role: "primary" | "replica";
@@ -220,7 +221,7 @@ export async function startStandIn(
     // The leader first: what a replica starts with can depend on it.
     for (const pod of [chosen, ...pods.filter((other) => other !== chosen)]) {
       const role = pod === chosen ? "primary" : "replica";
-      const words = await onMember({ ip: addressOf(pod), database, role });
+      const words = await onMember({ name: pod.metadata.name, ip: addressOf(pod), database, role });
       await mark(pod, role, currentTimeline, words);
       state.members.add(pod.metadata.uid ?? "");
     }

@@ -8,6 +8,11 @@ export type DynamicConfiguration = JsonMap;
 
 /** What one member says about itself. */
 export interface PatroniStatus {
+  /**
+   * Its name: that of its Pod. An address can be another Pod's by now, and all instances of a Database have one password: whoever asks for
+   * something that cannot be taken back looks at the name first. "" where it says none.
+   */
+  readonly name: string;
   /** E.g. "running", "starting", "stopped", "start failed", "in archive recovery". */
   readonly state: string;
   /**
@@ -58,7 +63,7 @@ export interface Patroni {
 
   /**
    * Has the member at `address` throw its data away and copy the leader's. It has only begun when this answers; how far it is shows in
-   * the member's state.
+   * the member's state. "underWay" also where it was asked for before.
    * @throws PortError (PatroniRefused when it leads, nobody leads, or it is doing something else)
    */
   reinitialize(address: ServerAddress, signal: AbortSignal): Promise<Answered>;

@@ -15,6 +15,8 @@ import type { Patroni } from "../outside/patroni.ts";
 import { PortError } from "../outside/port-error.ts";
 import type { ResolvedDatabase } from "../resolve.ts";
 import { remove } from "../removal.ts";
+import { isStillUnusable } from "./last-look.ts";
+import type { Unusable } from "../troubles/unusable-data.ts";
 import { losesVolume } from "../volume-loss.ts";
 import { patroniAddress } from "../outside/wishes.ts";
 
@@ -36,7 +38,7 @@ export type Act =
   /** PostgreSQL is restarted in its Pod, for parameters that wait for that. */
   | { readonly type: "restart"; readonly instance: Instance; readonly because: string }
   /** What a replica holds is of no use any more: Patroni throws it away and fills it anew from the primary. */
-  | { readonly type: "reinitialize"; readonly instance: Instance; readonly because: string }
+  | { readonly type: "reinitialize"; readonly instance: Instance; readonly unusable: Unusable }
   /** The primary hands over to a replica that streams. */
   | {
       readonly type: "switchover";
@@ -128,7 +130,7 @@ export async function performAct<V>(act: Act, situation: Situation, context: Con
     case "restart":
       return restart(act, situation, tell, context.signal);
     case "reinitialize":
-      return reinitialize(act, situation, tell, context.signal);
+      return reinitialize(act, situation, tell, context);
     case "switchover":
       return switchOver(act, situation, tell, context.signal);
   }
@@ -159,8 +161,8 @@ async function leads(
 ): Promise<boolean> {
   if (instance?.ip === undefined) return false;
   const ask = () => patroni.status(patroniAddress(resolved, instance), signal);
-  const { role, state } = await asked(`whether ${instance.podName} leads`, ask);
-  return role === "primary" && state === "running";
+  const { name, role, state } = await asked(`whether ${instance.podName} leads`, ask);
+  return name === instance.podName && role === "primary" && state === "running";
 }
 
 /** Whoever changes claims on their way in would have each made anew at once, for ever: one that is bound meanwhile stays. */
@@ -178,27 +180,27 @@ async function restart(
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const address = patroniAddress(resolved, instance);
-  const { state, pendingRestart } = await patroni.status(address, signal);
-  if (state !== "running" || !pendingRestart) return lookAgainMs;
+  const { name, state, pendingRestart } = await patroni.status(address, signal);
+  if (name !== instance.podName || state !== "running" || !pendingRestart) return lookAgainMs;
   const what = `restart of PostgreSQL in ${instance.podName}`;
   const answered = await asked(what, () => patroni.restart(address, signal));
   tell("RollingOut", `Restarting PostgreSQL in ${instance.podName}: ${because}`);
   return answered === "done" ? undefined : lookAgainMs;
 }
 
-/** Not where a live look says that it leads, or follows after all. Patroni itself refuses while it is doing something else, e.g. rewinds. */
-async function reinitialize(
-  { instance, because }: Of<"reinitialize">,
-  { patroni, resolved }: Situation,
+/** Not where the last look says otherwise. Patroni itself refuses while it is doing something else, e.g. rewinds. */
+async function reinitialize<V>(
+  act: Of<"reinitialize">,
+  situation: Situation,
   tell: Tell,
-  signal: AbortSignal,
+  context: Context<V>,
 ): Promise<number | undefined> {
-  const address = patroniAddress(resolved, instance);
+  const { instance, unusable } = act;
+  const { patroni, resolved } = situation;
   const what = `filling ${instance.podName} anew`;
-  const { role, streaming } = await asked(what, () => patroni.status(address, signal));
-  if (role === "primary" || streaming) return lookAgainMs;
-  await asked(what, () => patroni.reinitialize(address, signal));
-  tell("ReplacingInstance", `Instance ${instance.name} is filled anew from the primary: ${because}`);
+  if (!(await asked(what, () => isStillUnusable(act, situation, context)))) return lookAgainMs;
+  await asked(what, () => patroni.reinitialize(patroniAddress(resolved, instance), context.signal));
+  tell("ReplacingInstance", `Instance ${instance.name} is filled anew from the primary: ${unusable.words}`);
   return lookAgainMs;
 }
 

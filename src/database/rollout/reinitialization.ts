@@ -2,6 +2,8 @@
 import type { Act } from "./acts.ts";
 import { primaryOf, stayingOf, type Instance } from "../instances.ts";
 import { isServing } from "../status/view.ts";
+import { losesNothing, refillWaitsFor, type RefillConditions } from "../troubles/refill.ts";
+import type { Unusable } from "../troubles/unusable-data.ts";
 import { losesVolume } from "../volume-loss.ts";
 
 /**
@@ -10,19 +12,15 @@ import { losesVolume } from "../volume-loss.ts";
  */
 export function planReinitialization(
   instances: readonly Instance[],
-  { takingUp, givenUp }: { readonly takingUp: boolean; readonly givenUp: ReadonlyMap<string, string> },
+  { givenUp, ...conditions }: RefillConditions & { readonly givenUp: ReadonlyMap<string, Unusable> },
 ): Act | undefined {
   const primary = primaryOf(instances);
-  // Only from one that serves, and keeps what it has: until then this may be all that there is.
-  if (takingUp || primary === undefined || !isServing(primary) || losesVolume(primary)) return undefined;
-  if (primary.retired || instances.some(({ deleting }) => deleting)) return undefined;
-  const staying = stayingOf(instances);
-  // One at a time: each copy is work for the primary, which must have room for the WAL meanwhile.
-  if (primary.diskFull || staying.some(({ state }) => state === "creating replica")) return undefined;
-  const instance = staying.find(
-    (other) =>
-      givenUp.has(other.name) && !isServing(other) && !other.holdsKey && !losesVolume(other) && !other.diskFull,
-  );
-  if (instance === undefined) return undefined;
-  return { type: "reinitialize", instance, because: givenUp.get(instance.name) ?? "" };
+  if (primary === undefined || refillWaitsFor(instances, conditions) !== undefined) return undefined;
+  for (const instance of stayingOf(instances)) {
+    const unusable = givenUp.get(instance.name);
+    if (unusable === undefined || isServing(instance) || instance.holdsKey) continue;
+    if (losesVolume(instance) || instance.diskFull || !losesNothing(instance, primary, unusable.cause)) continue;
+    return { type: "reinitialize", instance, unusable };
+  }
+  return undefined;
 }

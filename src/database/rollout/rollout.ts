@@ -2,6 +2,7 @@
 import type { Act } from "./acts.ts";
 import type { Database } from "../api.ts";
 import type { Instance } from "../instances.ts";
+import type { Unusable } from "../troubles/unusable-data.ts";
 import { planReinitialization } from "./reinitialization.ts";
 import { planDiscard, planReplacement } from "./replacement.ts";
 import { planRestart, type RestartConditions } from "./restart.ts";
@@ -11,13 +12,13 @@ import { planRetirement } from "./retirement.ts";
 export function planRollout(
   database: Readonly<Database>,
   instances: readonly Instance[],
-  conditions: RestartConditions & { readonly givenUp: ReadonlyMap<string, string> },
+  conditions: RestartConditions & { readonly givenUp: ReadonlyMap<string, Unusable> },
 ): Act | undefined {
   return (
     planReplacement(database, instances) ??
     planRetirement(database, instances) ??
     planRestart(database, instances, conditions) ??
-    planReinitialization(instances, conditions) ??
-    planDiscard(database, instances)
+    planDiscard(database, instances) ??
+    planReinitialization(instances, conditions)
   );
 }

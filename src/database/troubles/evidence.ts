@@ -4,7 +4,6 @@ import {
   findCondition,
   isNotFound,
   KubeEvent,
-  refTo,
   StorageClass,
   type Cache,
   type KubeClient,
@@ -12,11 +11,13 @@ import {
 } from "../../runtime/index.ts";
 import type { Database } from "../api.ts";
 import { primaryOf, type Instance } from "../instances.ts";
+import { readInstanceLog, type InstanceLog } from "./instance-log.ts";
 import { lastWords } from "./last-words.ts";
 import { occurredAtMs } from "./refusals.ts";
 import type { StartFailures } from "./start-failures.ts";
+import { outlookOf, type RefillConditions } from "./refill.ts";
+import type { Evidence, UnusableData } from "./troubles.ts";
 import type { UnusableReplicas } from "./unusable-replicas.ts";
-import type { Evidence } from "./troubles.ts";
 import { isUnbound } from "../volumes.ts";
 
 export interface EvidenceContext {
@@ -38,49 +39,63 @@ export interface Found {
 }
 
 const missingAgainMs = 30_000;
-/** About three rounds of Patroni's attempts, each of which prints what pg_controldata says. */
-const logTail = { container: "postgres", tailLines: 200, limitBytes: 131_072 } as const;
+
+/** What became of the pass, as far as a replica that is of no use waits for it. */
+export interface PassConditions extends RefillConditions {
+  readonly failing: boolean;
+}
 
 export async function readEvidence(
   database: Readonly<Database>,
   instances: readonly Instance[],
   context: EvidenceContext,
+  conditions: PassConditions = { takingUp: false, failing: false },
 ): Promise<Found> {
   const troubled = instances.filter(({ ready, deleting, retired }) => !ready && !deleting && !retired);
-  const classes = await readClasses(troubled, context);
-  const unusable = await readUnusable(instances, context);
+  const [classes, unusable, startFailures] = await Promise.all([
+    readClasses(troubled, context),
+    readUnusable(instances, context, { ...conditions, paused: database.spec.paused === true }),
+    readStartFailures(troubled, context),
+  ]);
   const dueMs = [...([...classes.values()].includes(undefined) ? [missingAgainMs] : []), ...unusable.againMs];
   return {
     evidence: {
       refusals: readRefusals(database, troubled, context.cache),
       classes,
-      startFailures: await readStartFailures(troubled, context),
-      unusable: unusable.words,
+      startFailures,
+      unusable: unusable.data,
     },
     ...(dueMs.length === 0 ? {} : { lookAgainMs: Math.min(...dueMs) }),
   };
 }
 
 /** While nobody leads no replica follows: it says nothing of its data. */
-async function readUnusable(instances: readonly Instance[], context: EvidenceContext) {
-  const words = new Map<string, string>();
+async function readUnusable(
+  instances: readonly Instance[],
+  context: EvidenceContext,
+  conditions: PassConditions & { readonly paused: boolean },
+) {
+  const data = new Map<string, UnusableData>();
   const againMs: number[] = [];
   const primary = primaryOf(instances);
-  if (primary === undefined) return { words, againMs };
   const { unusableReplicas, monotonicMs } = context.value;
-  for (const instance of instances) {
-    const looked = await unusableReplicas.look(instance, primary, monotonicMs(), () => readLog(instance, context));
-    if (looked.words !== undefined) words.set(instance.name, looked.words);
+  const look = async (instance: Instance, leading: Instance): Promise<void> => {
+    const looked = await unusableReplicas.look(instance, leading, monotonicMs(), () => readLog(instance, context));
+    const { unusable } = looked;
     if (looked.againMs !== undefined) againMs.push(looked.againMs);
-  }
-  return { words, againMs };
+    if (unusable === undefined) return;
+    data.set(instance.name, {
+      words: unusable.words,
+      outlook: outlookOf(instance, instances, unusable, conditions),
+    });
+  };
+  if (primary !== undefined) await Promise.all(instances.map((instance) => look(instance, primary)));
+  if (primary === undefined || conditions.paused) unusableReplicas.suspend(instances);
+  return { data, againMs };
 }
 
-function readLog({ pod, podName }: Instance, context: EvidenceContext): Promise<string | undefined> {
-  const { client, signal } = context;
-  return attempt(`log of ${podName}`, context, async () =>
-    pod === undefined ? undefined : client.podLog(refTo(pod), { ...logTail, signal }),
-  );
+function readLog(instance: Instance, context: EvidenceContext): Promise<InstanceLog | undefined> {
+  return attempt(`log of ${instance.podName}`, context, () => readInstanceLog(instance, context));
 }
 
 /**
@@ -124,15 +139,14 @@ async function readStartFailures(
 ): Promise<Evidence["startFailures"]> {
   const { startFailures, monotonicMs } = context.value;
   const failures = new Map();
-  for (const instance of troubled) {
-    const { pod } = instance;
-    if (pod === undefined) continue;
+  const read = async (instance: Instance): Promise<void> => {
     const failure = await startFailures.of(instance, monotonicMs(), async () => {
       const log = await readLog(instance, context);
-      return log === undefined ? undefined : lastWords(log);
+      return log === undefined ? undefined : lastWords(log.text);
     });
-    if (failure !== undefined) failures.set(pod.metadata.uid ?? "", failure);
-  }
+    if (failure !== undefined) failures.set(instance.pod?.metadata.uid ?? "", failure);
+  };
+  await Promise.all(troubled.filter(({ pod }) => pod !== undefined).map(read));
   return failures;
 }
 

@@ -35,18 +35,29 @@ export const saysDiskFull = (text: string): boolean =>
 const levels =
   /\b(PANIC|FATAL|CRITICAL|ERROR|WARNING|NOTICE|INFO|LOG|DEBUG\d?|DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION): ( *)(.+)$/;
 
+/** The level of a line, what stands between it and the message beside one space, and the message; undefined where it has none. */
+export function spokenIn(
+  line: string,
+): { readonly level: string; readonly space: string; readonly message: string } | undefined {
+  const [, level, space = "", message] = levels.exec(line) ?? [];
+  return level === undefined || message === undefined ? undefined : { level, space, message };
+}
+
+/** It concerns one client, or belongs to the ordinary course. */
+export const saysNothing = (said: string): boolean => says.some((nothing) => nothing.test(said));
+
 /** How much a line tells, and what of it. 0: nothing. */
 function weigh(line: string, ran: boolean): readonly [weight: number, text?: string] {
   // PostgreSQL's prefix is the user's to choose; behind it stands the level. A line that goes on begins with a tab.
   if (line.startsWith("\t")) return [0];
-  const [, level, space, message] = levels.exec(line) ?? [];
+  const { level, space, message } = spokenIn(line) ?? {};
   if (level === undefined || message === undefined) {
     const said = exceptionOf(line);
-    if (said === undefined || says.some((nothing) => nothing.test(said))) return [0];
+    if (said === undefined || saysNothing(said)) return [0];
     return [saysDiskFull(said) ? 3 : 1, said];
   }
   const said = `${level}: ${message.trim()}`;
-  if (says.some((nothing) => nothing.test(said))) return [0];
+  if (saysNothing(said)) return [0];
   if (level === "ERROR") {
     // PostgreSQL writes two spaces (send_message_to_server_log in elog.c). Its ERROR ends a client's statement, never a server.
     return ran || space !== "" ? [0] : [1, said];

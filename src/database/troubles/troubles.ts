@@ -3,7 +3,7 @@
 import type { PersistentVolumeClaim, Pod } from "../../runtime/index.ts";
 import type { Reason, Remark } from "../api.ts";
 import { containerTrouble, type Finding } from "./container-troubles.ts";
-import { primaryOf, type Instance } from "../instances.ts";
+import type { Instance } from "../instances.ts";
 import { saysDiskFull } from "./last-words.ts";
 import { volumeLoss } from "../volume-loss.ts";
 import { capacityOf, isUnbound } from "../volumes.ts";
@@ -16,8 +16,15 @@ export interface Evidence {
   readonly classes: ReadonlyMap<string, { readonly provisioner: string } | undefined>;
   /** By the uid of a Pod: PostgreSQL does not start in it. */
   readonly startFailures: ReadonlyMap<string, StartFailure>;
-  /** By the name of an instance: why its data are of no use any more. */
-  readonly unusable: ReadonlyMap<string, string>;
+  /** By the name of an instance whose data are of no use any more. */
+  readonly unusable: ReadonlyMap<string, UnusableData>;
+}
+
+export interface UnusableData {
+  /** What its log says. */
+  readonly words: string;
+  /** What becomes of it, for people. */
+  readonly outlook: string;
 }
 
 export interface StartFailure {
@@ -67,7 +74,7 @@ function troubleOf(instance: Instance, instances: readonly Instance[], evidence:
   if (instance.deleting) return undefined;
   const full = instance.diskFull ? ofPod(outOfRoom(volume)) : undefined;
   const unusable = evidence.unusable.get(name);
-  if (unusable !== undefined && full === undefined) return ofPod(lostTrack(unusable, instances));
+  if (unusable !== undefined && full === undefined) return ofPod(lostTrack(unusable));
   if (instance.ready) return full;
   const refusal = pod === undefined ? evidence.refusals.get(statefulSet?.metadata.uid ?? "") : undefined;
   if (refusal !== undefined) return ofPod(refused(refusal));
@@ -124,13 +131,10 @@ function withVolume({ reason, detail }: Finding, volume: Readonly<PersistentVolu
   return { reason: "DiskFull", detail: `${named(volume)} is full: ${detail}` };
 }
 
-function lostTrack(words: string, instances: readonly Instance[]): Finding {
-  const from = primaryOf(instances)?.podName ?? "the primary";
-  return {
-    reason: "ReplicaUnusable",
-    detail: `its data are of no use any more, it is filled anew from ${from}: ${words}`,
-  };
-}
+const lostTrack = ({ words, outlook }: UnusableData): Finding => ({
+  reason: "ReplicaUnusable",
+  detail: `its data are of no use any more; ${outlook}: ${words}`,
+});
 
 /** PostgreSQL may serve on for a while; what it has to write fails sooner or later. */
 function outOfRoom(volume: Readonly<PersistentVolumeClaim> | undefined): Finding {

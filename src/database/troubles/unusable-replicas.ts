@@ -1,14 +1,21 @@
 // Remembers which replicas do not follow, since when, and whether their logs say that they never will: an interruption is no reason to
 // throw data away, so that what is found has to last.
 import { primaryOf, type Instance } from "../instances.ts";
-import { unusableFor } from "./unusable-data.ts";
+import type { InstanceLog } from "./instance-log.ts";
+import { unusableFor, type Unusable } from "./unusable-data.ts";
 
 interface Entry {
   /** The container, and who leads: what cannot follow one primary may follow another. */
   readonly occasion: string;
+  /** What Patroni says of it: where that changes something happens, which is given the time that it takes. */
+  posture: string;
+  /** Since when that is so, and it may be acted upon; Infinity while it may not. */
+  steadySinceMs: number;
   /** When its log is read. */
   dueMs: number;
-  found?: { readonly words: string; readonly atMs: number };
+  /** How often in a row that failed. */
+  failures: number;
+  found?: { readonly unusable: Unusable; readonly atMs: number };
 }
 
 export interface Patience {
@@ -19,8 +26,9 @@ export interface Patience {
 }
 
 const defaultPatience: Patience = { beforeLookMs: 15_000, beforeActMs: 45_000 };
-/** Between two looks. */
+/** Between two looks. After each that fails twice as long. */
 const lookAgainMs = 30_000;
+const maxLookAgainMs = 5 * 60_000;
 /** Pods that were replaced are never asked about again. */
 const maxEntries = 1_000;
 
@@ -42,43 +50,71 @@ export class UnusableReplicas {
     replica: Instance,
     primary: Instance,
     nowMs: number,
-    readLog: () => Promise<string | undefined>,
-  ): Promise<{ readonly words?: string; readonly againMs?: number }> {
-    const uid = replica.pod?.metadata.uid ?? "";
+    readLog: () => Promise<InstanceLog | undefined>,
+  ): Promise<{ readonly unusable?: Unusable; readonly againMs?: number }> {
+    const uid = uidOf(replica);
     if (!mayBeUnusable(replica)) {
       this.#entries.delete(uid);
       return {};
     }
-    const entry = this.#entryOf(uid, occasionOf(replica, primary), nowMs);
+    const entry = this.#entryOf(uid, replica, primary, nowMs);
     if (entry.found === undefined) {
       if (nowMs < entry.dueMs) return { againMs: entry.dueMs - nowMs };
-      entry.dueMs = nowMs + lookAgainMs;
-      const words = unusableFor((await readLog()) ?? "");
-      if (words === undefined) return { againMs: lookAgainMs };
-      entry.found = { words, atMs: nowMs };
+      const log = await readLog();
+      entry.failures = log === undefined ? entry.failures + 1 : 0;
+      const againMs = Math.min(lookAgainMs * 2 ** entry.failures, maxLookAgainMs);
+      entry.dueMs = nowMs + againMs;
+      const unusable = unusableFor(log?.text ?? "");
+      if (unusable === undefined) return { againMs };
+      entry.found = { unusable, atMs: nowMs };
     }
-    const waitsMs = entry.found.atMs + this.#patience.beforeActMs - nowMs;
-    return { words: entry.found.words, againMs: waitsMs > 0 ? waitsMs : lookAgainMs };
+    const waitsMs = this.#dueMs(entry) - nowMs;
+    return { unusable: entry.found.unusable, againMs: waitsMs > 0 ? Math.min(waitsMs, maxLookAgainMs) : lookAgainMs };
   }
 
-  /** The names of those that have been of no use for long enough, and why. */
-  givenUp(instances: readonly Instance[], nowMs: number): ReadonlyMap<string, string> {
+  /** While nothing may be done, or nobody leads: patience begins anew when that is over. */
+  suspend(instances: readonly Instance[]): void {
+    for (const instance of instances) {
+      const entry = this.#entries.get(uidOf(instance));
+      if (entry !== undefined) entry.steadySinceMs = Infinity;
+    }
+  }
+
+  /** Something was done to it, or tried: what was known is to be found anew. */
+  forget(instance: Instance): void {
+    this.#entries.delete(uidOf(instance));
+  }
+
+  /** By name: those that have been of no use for long enough, and why. */
+  givenUp(instances: readonly Instance[], nowMs: number): ReadonlyMap<string, Unusable> {
     const primary = primaryOf(instances);
     if (primary === undefined) return new Map();
     return new Map(
       instances.flatMap((instance) => {
-        const { found, occasion } = this.#entries.get(instance.pod?.metadata.uid ?? "") ?? {};
-        if (found === undefined || nowMs - found.atMs < this.#patience.beforeActMs) return [];
-        const isSame = occasion === occasionOf(instance, primary) && mayBeUnusable(instance);
-        return isSame ? [[instance.name, found.words] as const] : [];
+        const entry = this.#entries.get(uidOf(instance));
+        if (entry?.found === undefined || nowMs < this.#dueMs(entry) || !mayBeUnusable(instance)) return [];
+        const isSame = entry.occasion === occasionOf(instance, primary) && entry.posture === postureOf(instance);
+        return isSame ? [[instance.name, entry.found.unusable] as const] : [];
       }),
     );
   }
 
-  #entryOf(uid: string, occasion: string, nowMs: number): Entry {
+  /** When it is given up. */
+  #dueMs({ found, steadySinceMs }: Entry): number {
+    return Math.max(found?.atMs ?? Infinity, steadySinceMs) + this.#patience.beforeActMs;
+  }
+
+  #entryOf(uid: string, replica: Instance, primary: Instance, nowMs: number): Entry {
+    const occasion = occasionOf(replica, primary);
+    const posture = postureOf(replica);
     const known = this.#entries.get(uid);
-    if (known?.occasion === occasion) return known;
-    const entry = { occasion, dueMs: nowMs + this.#patience.beforeLookMs };
+    if (known?.occasion === occasion) {
+      if (known.posture !== posture || known.steadySinceMs === Infinity) known.steadySinceMs = nowMs;
+      known.posture = posture;
+      return known;
+    }
+    const dueMs = nowMs + this.#patience.beforeLookMs;
+    const entry: Entry = { occasion, posture, steadySinceMs: nowMs, dueMs, failures: 0 };
     this.#entries.delete(uid);
     this.#entries.set(uid, entry);
     for (const oldest of this.#entries.keys()) {
@@ -88,6 +124,8 @@ export class UnusableReplicas {
     return entry;
   }
 }
+
+const uidOf = ({ pod }: Instance): string => pod?.metadata.uid ?? "";
 
 /** Patroni runs in it, it does not follow, and is not being filled. */
 function mayBeUnusable(instance: Instance): boolean {
@@ -101,3 +139,5 @@ function occasionOf({ pod }: Instance, primary: Instance): string {
   const restarts = pod?.status?.containerStatuses?.find(({ name }) => name === "postgres")?.restartCount ?? 0;
   return `${restarts} ${primary.pod?.metadata.uid ?? ""} ${primary.timeline ?? ""}`;
 }
+
+const postureOf = ({ state = "", timeline }: Instance): string => `${state} ${timeline ?? ""}`;

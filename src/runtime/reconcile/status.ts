@@ -16,6 +16,8 @@ export interface StatusWrite<T extends KubeObject> {
  * watch tells of such a write and wakes the object; a status wakes nobody.
  */
 const inDoubt = new WeakMap<WeakKey, Set<string>>();
+/** Objects that went without another write are never asked about again. */
+const maxInDoubt = 1_000;
 
 /**
  * Writes `status` as the whole of what we say, compared with the newest that the cache has; after a write without an answer, with
@@ -57,13 +59,23 @@ export async function writeStatus<T extends KubeObject & { readonly status?: unk
       return { result: "updated", object: written };
     } catch (error) {
       if (isNotFound(error)) break;
-      if (!isRefusal(error)) doubtful.add(uid);
+      if (!isRefusal(error)) remember(uid, doubtful);
       if (!isConflict(error) || attempt === maxAttempts) throw error;
       live = await read();
     }
   }
   doubtful.delete(uid);
   return gone;
+}
+
+/** The oldest go first. */
+function remember(uid: string, doubtful: Set<string>): void {
+  doubtful.delete(uid);
+  doubtful.add(uid);
+  for (const oldest of doubtful) {
+    if (doubtful.size <= maxInDoubt) break;
+    doubtful.delete(oldest);
+  }
 }
 
 /** The API server says that it did not do it. */

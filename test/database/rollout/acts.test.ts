@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { performAct, type Act } from "../../../src/database/rollout/acts.ts";
 import type { DatabaseSpec } from "../../../src/database/api.ts";
-import type { Patroni } from "../../../src/database/outside/patroni.ts";
+import type { Instance } from "../../../src/database/instances.ts";
+import { annotations } from "../../../src/database/names.ts";
+import type { Patroni, PatroniStatus } from "../../../src/database/outside/patroni.ts";
 import { PortError } from "../../../src/database/outside/port-error.ts";
+import type { Unusable } from "../../../src/database/troubles/unusable-data.ts";
 import type { Context } from "../../../src/runtime/index.ts";
 import { createLog } from "../../../src/runtime/telemetry/log.ts";
 import { FakePostgres } from "../../support/fake-postgres.ts";
@@ -17,7 +20,15 @@ import {
 
 const now = new Date("2026-11-21T10:00:08Z");
 const because = "image changed";
+const segment = "requested WAL segment 000000010000000000000003 has already been removed";
+const lostLog = `2026-11-21 10:00:00.000 UTC [42] FATAL:  could not receive data from WAL stream: ERROR:  ${segment}`;
+const unusable: Unusable = {
+  words: `could not receive data from WAL stream: ERROR: ${segment}`,
+  cause: { type: "walRemoved", timeline: 1 },
+};
 const two: readonly InstanceFixture[] = [{ number: 1, patroni: leading }, { number: 2 }];
+
+const useless: readonly InstanceFixture[] = [two[0]!, { number: 2, patroni: { role: "replica", state: "running" } }];
 
 /** A world in which orders-1 leads by the cache, and maybe somebody else by now. */
 function world(
@@ -30,10 +41,24 @@ function world(
   const patches: unknown[] = [];
   const found = instances(cachedLeader ?? undefined, ...fixtures);
   const done: string[] = [];
-  const fake = new FakePostgres(() => "orders");
+  const fake = new FakePostgres(
+    () => "orders",
+    (host) => `orders-${host.split(".").at(-1)}-0`,
+  );
+  /** What a live read of these says, where it is another than the cache does. */
+  const live: { log?: string | Error; pod?: unknown; volume?: unknown } = {};
   const context = {
     client: {
-      get: async () => leaderEndpoints(leader),
+      get: async ({ kind }: { kind: string }, { name }: { name: string }) => {
+        const instance = found.find(({ podName, name: own }) => podName === name || own === name);
+        if (kind === "Pod") return "pod" in live ? live.pod : instance?.pod;
+        if (kind === "PersistentVolumeClaim") return "volume" in live ? live.volume : instance?.volume;
+        return leaderEndpoints(leader);
+      },
+      podLog: async () => {
+        if (live.log instanceof Error) throw live.log;
+        return live.log ?? lostLog;
+      },
       patch: async (_kind: unknown, _ref: unknown, patch: unknown) => void patches.push(patch),
       delete: async (kind: { kind: string }, ref: { name: string }) => void done.push(`${kind.kind} ${ref.name}`),
     },
@@ -45,7 +70,7 @@ function world(
     performAct(act, { database, resolved: resolveOrders(), instances: found, patroni, now }, context);
   const [first, second = first] = found;
   if (first === undefined || second === undefined) throw new Error("no instances");
-  return { perform, done, patches, fake, first, second };
+  return { perform, done, patches, fake, live, first, second };
 }
 
 describe("nothing is done when the live read says otherwise than the plan:", () => {
@@ -63,7 +88,7 @@ describe("nothing is done when the live read says otherwise than the plan:", () 
       { type: "stop", instance: second },
       { type: "removeVolume", instance: second },
       { type: "abandonVolume", instance: second },
-      { type: "reinitialize", instance: second, because },
+      { type: "reinitialize", instance: second, unusable },
     ];
     for (const act of acts) expect(await perform(act), act.type).toBeGreaterThan(0);
     expect(done).toEqual([]);
@@ -97,7 +122,7 @@ describe("what may end a copy of the data is done only beside a primary that say
     { type: "abandonVolume", instance: second },
     { type: "deletePod", instance: second, because },
     { type: "restart", instance: second, because },
-    { type: "reinitialize", instance: second, because },
+    { type: "reinitialize", instance: second, unusable },
     // As if the plan had it wrong.
     { type: "deletePod", instance: first, because },
     { type: "restart", instance: first, because },
@@ -111,9 +136,10 @@ describe("what may end a copy of the data is done only beside a primary that say
 
   test("it leads itself, as planned", async () => {
     const { perform, done, first } = world("orders-1-0", losing);
-    for (const type of ["deletePod", "restart", "reinitialize"] as const) {
+    for (const type of ["deletePod", "restart"] as const) {
       expect(await perform({ type, instance: first, because }), type).toBeGreaterThan(0);
     }
+    expect(await perform({ type: "reinitialize", instance: first, unusable })).toBeGreaterThan(0);
     expect(done).toEqual([]);
   });
 
@@ -259,40 +285,155 @@ describe("a switchover", () => {
   });
 });
 
-describe("a replica is filled anew", () => {
-  const useless: readonly InstanceFixture[] = [two[0]!, { number: 2, patroni: { role: "replica", state: "running" } }];
+describe("a member is asked for nothing at an address that is another's by now:", () => {
+  const named = (fake: FakePostgres, host: string): Patroni => ({
+    ...fake.patroni,
+    status: async (address, signal) => {
+      const said = await fake.patroni.status(address, signal);
+      return address.host === host ? { ...said, name: "orders-9-0" } : said;
+    },
+  });
 
-  test("by its own Patroni, and looked at again", async () => {
+  test("a restart", async () => {
+    const { perform, done, fake, second } = world("orders-1-0");
+    fake.joins("10.0.0.2", "replica");
+    fake.cluster("orders").configuration = { postgresql: { parameters: { max_connections: "200" } } };
+    const act: Act = { type: "restart", instance: second, because };
+    expect(await perform(act, named(fake, "10.0.0.2"))).toBe(10_000);
+    expect([fake.cluster("orders").restarts, done]).toEqual([[], []]);
+    await perform(act);
+    expect(fake.cluster("orders").restarts).toEqual(["10.0.0.2"]);
+  });
+
+  test("whether it leads", async () => {
+    const { perform, done, fake, second } = world("orders-1-0");
+    expect(await perform({ type: "stop", instance: second }, named(fake, "10.0.0.1"))).toBe(10_000);
+    expect(done).toEqual([]);
+  });
+
+  test.each(["10.0.0.1", "10.0.0.2"])("to be filled anew, where %s is another's", async (host) => {
     const { perform, done, fake, second } = world("orders-1-0", useless);
     fake.joins("10.0.0.2", "replica");
     fake.behind.add("10.0.0.2");
-    expect(await perform({ type: "reinitialize", instance: second, because: "no such WAL" })).toBeGreaterThan(0);
-    expect(fake.cluster("orders").refills).toEqual(["10.0.0.2"]);
-    expect(done).toEqual(["Instance orders-2 is filled anew from the primary: no such WAL"]);
+    expect(await perform({ type: "reinitialize", instance: second, unusable }, named(fake, host))).toBe(10_000);
+    expect([fake.cluster("orders").refills, done]).toEqual([[], []]);
+  });
+});
+
+describe("a replica is filled anew", () => {
+  /** All is as it was planned from: orders-2 runs, does not follow, and its log says why. */
+  function ready(fixtures = useless) {
+    const opened = world("orders-1-0", fixtures);
+    opened.fake.joins("10.0.0.2", "replica");
+    opened.fake.behind.add("10.0.0.2");
+    return opened;
+  }
+  const cutOff: Unusable = {
+    words: "data dir for the cluster is not empty, but system ID is invalid",
+    cause: { type: "copyCutOff" },
+  };
+  const cutOffLog = `2026-11-21 10:00:00,000 INFO: ${cutOff.words}; consider doing reinitialize`;
+  const saying = (fake: FakePostgres, host: string, words: Partial<PatroniStatus>): Patroni => ({
+    ...fake.patroni,
+    status: async (address, signal) => {
+      const said = await fake.patroni.status(address, signal);
+      return address.host === host ? { ...said, ...words } : said;
+    },
   });
 
-  test.each([
-    { because: "it follows after all", live: { role: "replica", streaming: true } },
-    { because: "it leads, whatever the cache says", live: { role: "primary", streaming: false } },
-  ])("but not when a live look says that $because", async ({ live }) => {
-    const { perform, done, fake, second } = world("orders-1-0", useless);
-    fake.joins("10.0.0.2", "replica");
-    const status: Patroni["status"] = async (address, signal) => {
-      const said = await fake.patroni.status(address, signal);
-      return address.host === "10.0.0.2" ? { ...said, ...live } : said;
-    };
-    expect(await perform({ type: "reinitialize", instance: second, because }, { ...fake.patroni, status })).toBe(
-      10_000,
-    );
+  test("by its own Patroni, and looked at again", async () => {
+    const { perform, done, fake, second } = ready();
+    expect(await perform({ type: "reinitialize", instance: second, unusable })).toBeGreaterThan(0);
+    expect(fake.cluster("orders").refills).toEqual(["10.0.0.2"]);
+    expect(done).toEqual([`Instance orders-2 is filled anew from the primary: ${unusable.words}`]);
+  });
+
+  test("also where its first copy was cut off, as long as nothing runs on it", async () => {
+    const { perform, fake, live, second } = ready();
+    live.log = cutOffLog;
+    const act: Act = { type: "reinitialize", instance: second, unusable: cutOff };
+    await perform(act, saying(fake, "10.0.0.2", { state: "running", timeline: undefined }));
+    await perform(act, saying(fake, "10.0.0.2", { state: "stopped", timeline: 1 }));
+    expect(fake.cluster("orders").refills).toEqual([]);
+    await perform(act, saying(fake, "10.0.0.2", { state: "stopped", timeline: undefined }));
+    expect(fake.cluster("orders").refills).toEqual(["10.0.0.2"]);
+  });
+
+  test.each<{ because: string; host?: string; says: Partial<PatroniStatus> }>([
+    { because: "it follows after all", says: { streaming: true } },
+    { because: "it leads, whatever the cache says", says: { role: "primary" } },
+    { because: "it is being filled already", says: { state: "creating replica" } },
+    { because: "PostgreSQL does not run, which asks for that WAL", says: { state: "stopped" } },
+    { because: "it is on another timeline than the primary", says: { timeline: 2 } },
+    { because: "its timeline is not known", says: { timeline: undefined } },
+    { because: "the primary is on another timeline", host: "10.0.0.1", says: { timeline: 2 } },
+  ])("but not when a live look says that $because", async ({ host = "10.0.0.2", says }) => {
+    const { perform, done, fake, second } = ready();
+    const act: Act = { type: "reinitialize", instance: second, unusable };
+    expect(await perform(act, saying(fake, host, says))).toBe(10_000);
     expect([fake.cluster("orders").refills, done]).toEqual([[], []]);
   });
 
+  test.each<{ because: string; log: string | Error }>([
+    { because: "says nothing any more", log: "" },
+    { because: "says something else", log: cutOffLog },
+    { because: "names another segment by now", log: lostLog.replace("03 has", "04 has") },
+    {
+      because: "tells of a recovery since",
+      log: `${lostLog}\n2026-11-21 10:00:01.000 UTC [43] LOG:  redo starts at 0/3`,
+    },
+    { because: "is too long to be read to its end", log: `${lostLog}\n${"x".repeat(131_072)}` },
+    { because: "cannot be read", log: new Error("the node is gone") },
+  ])("but not when its log $because", async ({ log }) => {
+    const { perform, done, fake, live, second } = ready();
+    live.log = log;
+    expect(await perform({ type: "reinitialize", instance: second, unusable })).toBe(10_000);
+    expect([fake.cluster("orders").refills, done]).toEqual([[], []]);
+  });
+
+  test.each<{ because: string; live: (second: Instance) => { pod?: unknown; volume?: unknown } }>([
+    { because: "the Pod is gone", live: () => ({ pod: undefined }) },
+    {
+      because: "the Pod is another one",
+      live: ({ pod }) => ({ pod: { ...pod, metadata: { ...pod!.metadata, uid: "another" } } }),
+    },
+    {
+      because: "the Pod is on its way out",
+      live: ({ pod }) => ({
+        pod: { ...pod, metadata: { ...pod!.metadata, deletionTimestamp: "2026-11-21T10:00:00Z" } },
+      }),
+    },
+    {
+      because: "the Pod has another address",
+      live: ({ pod }) => ({ pod: { ...pod, status: { ...pod!.status, podIP: "10.0.0.9" } } }),
+    },
+    { because: "the volume is gone", live: () => ({ volume: undefined }) },
+    {
+      because: "the volume is another one",
+      live: ({ volume }) => ({ volume: { ...volume, metadata: { ...volume!.metadata, uid: "another" } } }),
+    },
+  ])("but not when $because by now", async ({ live: changed }) => {
+    const { perform, done, fake, live, second } = ready();
+    Object.assign(live, changed(second));
+    expect(await perform({ type: "reinitialize", instance: second, unusable })).toBe(10_000);
+    expect([fake.cluster("orders").refills, done]).toEqual([[], []]);
+  });
+
+  test("but not where a copy was cut off on a volume that was a primary's, as a live read says", async () => {
+    const { perform, fake, live, second } = ready();
+    live.log = cutOffLog;
+    const { volume } = second;
+    const marks = { ...volume!.metadata.annotations, [annotations.lastPrimary]: "false" };
+    live.volume = { ...volume, metadata: { ...volume!.metadata, annotations: marks } };
+    const stopped = saying(fake, "10.0.0.2", { state: "stopped", timeline: undefined });
+    expect(await perform({ type: "reinitialize", instance: second, unusable: cutOff }, stopped)).toBe(10_000);
+    expect(fake.cluster("orders").refills).toEqual([]);
+  });
+
   test("that Patroni refuses is a failure with its words", async () => {
-    const { perform, done, fake, second } = world("orders-1-0", useless);
-    fake.joins("10.0.0.2", "replica");
-    fake.behind.add("10.0.0.2");
+    const { perform, done, fake, second } = ready();
     fake.refusal = "running pg_rewind from orders-1-0 already in progress";
-    await expect(perform({ type: "reinitialize", instance: second, because })).rejects.toMatchObject({
+    await expect(perform({ type: "reinitialize", instance: second, unusable })).rejects.toMatchObject({
       reason: "PatroniRefused",
       message: "filling orders-2-0 anew: running pg_rewind from orders-1-0 already in progress",
     });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { planReinitialization } from "../../../src/database/rollout/reinitialization.ts";
+import type { Unusable, UnusableCause } from "../../../src/database/troubles/unusable-data.ts";
 import { instances, leading, type InstanceFixture } from "../../support/orders.ts";
 
 const primary: InstanceFixture = { number: 1, patroni: leading };
@@ -8,13 +9,17 @@ const useless = (number: number, more: Partial<InstanceFixture> = {}): InstanceF
   patroni: { role: "replica", state: "running", timeline: 3 },
   ...more,
 });
-const givenUp = new Map([2, 3].map((number) => [`orders-${number}`, `words of ${number}`]));
+const walRemoved: UnusableCause = { type: "walRemoved", timeline: 3 };
+const copyCutOff: UnusableCause = { type: "copyCutOff" };
+const told = (cause: UnusableCause): ReadonlyMap<string, Unusable> =>
+  new Map([2, 3].map((number) => [`orders-${number}`, { words: `words of ${number}`, cause }]));
+const givenUp = told(walRemoved);
 
 interface Case {
   readonly existing: readonly InstanceFixture[];
   readonly leader?: number;
   readonly takingUp?: boolean;
-  readonly known?: ReadonlyMap<string, string>;
+  readonly known?: ReadonlyMap<string, Unusable>;
   readonly act: string;
   readonly because: string;
 }
@@ -87,11 +92,62 @@ const cases: readonly Case[] = [
   },
   { existing: [primary, useless(2, { volume: { retired: "Retain" } })], act: "nothing", because: "it is to go" },
   { existing: [primary, useless(2, { statefulSet: false })], act: "nothing", because: "it is nobody's instance" },
+  {
+    existing: [primary, useless(2)],
+    known: told({ type: "walRemoved", timeline: 2 }),
+    act: "nothing",
+    because: "it asks for WAL of a timeline that the primary has left",
+  },
+  {
+    existing: [primary, useless(2, { patroni: { role: "replica", state: "running", timeline: 2 } })],
+    act: "nothing",
+    because: "it is on another timeline than the primary, and may hold what that lacks",
+  },
+  {
+    existing: [primary, useless(2, { patroni: { role: "replica", state: "running" } })],
+    act: "nothing",
+    because: "its timeline is not known",
+  },
+  {
+    existing: [{ ...primary, patroni: { role: "primary", state: "running" } }, useless(2)],
+    act: "nothing",
+    because: "the primary's timeline is not known",
+  },
+  {
+    existing: [primary, useless(2, { patroni: { role: "replica", state: "stopped" } })],
+    known: told(copyCutOff),
+    act: "orders-2: words of 2",
+    because: "its first copy was cut off, and its volume was never a primary's",
+  },
+  ...(["true", "false"] as const).map((lastPrimary) => ({
+    existing: [primary, useless(2, { volume: { lastPrimary } })],
+    known: told(copyCutOff),
+    act: "nothing",
+    because: `its volume was a primary's once, and bears ${lastPrimary}`,
+  })),
+  {
+    existing: [primary, useless(2, { volume: false })],
+    known: told(copyCutOff),
+    act: "nothing",
+    because: "nothing is known of its volume",
+  },
+  {
+    existing: [primary, useless(2)],
+    known: told({ type: "other" }),
+    act: "nothing",
+    because: "it may hold what the primary lacks",
+  },
+  {
+    existing: [primary, useless(2, { volume: { lastPrimary: "true" } }), useless(3)],
+    known: told(copyCutOff),
+    act: "orders-3: words of 3",
+    because: "one that needs a hand does not keep back the next",
+  },
   { existing: [primary, useless(2)], takingUp: true, act: "nothing", because: "volumes are being taken up" },
 ];
 
 test.each(cases)("$act: $because", ({ existing, leader = 1, takingUp = false, known = givenUp, act }) => {
   const planned = planReinitialization(instances(leader, ...existing), { takingUp, givenUp: known });
-  const said = planned?.type === "reinitialize" ? `${planned.instance.name}: ${planned.because}` : "nothing";
+  const said = planned?.type === "reinitialize" ? `${planned.instance.name}: ${planned.unusable.words}` : "nothing";
   expect(said).toBe(act);
 });

@@ -39,6 +39,12 @@ const cases: { act: string; existing: InstanceFixture[]; because: string; useles
     because: "what it holds is of no use any more, and nothing else is to be done",
   },
   {
+    act: "discardVolume 2",
+    existing: [primary, { ...mistaken, number: 2 }, { number: 3, patroni: { role: "replica", state: "starting" } }],
+    useless: true,
+    because: "a volume that holds nothing is made anew at once, whoever is filled",
+  },
+  {
     act: "deletePod 3",
     existing: [primary, { number: 2 }, { number: 3, revision: "old", patroni: { role: "replica", state: "starting" } }],
     useless: true,
@@ -60,7 +66,7 @@ test.each(cases)("$act: $because", ({ act, existing, useless = false }) => {
   const planned = planRollout(orders({ replicas: 3 }), instances(1, ...existing), {
     takingUp: false,
     configured: true,
-    givenUp: new Map(useless ? [["orders-3", "no such WAL"]] : []),
+    givenUp: new Map(useless ? [["orders-3", { words: "no such WAL", cause: { type: "copyCutOff" } }]] : []),
   });
   expect(`${planned?.type} ${planned?.instance.number}`).toBe(act);
 });

@@ -231,8 +231,10 @@ describe("nothing is wrong", () => {
 });
 
 describe("a replica whose data are of no use any more", () => {
-  const unusable = evidence({ unusable: new Map([["orders-2", "no such WAL"]]) });
-  const says = "orders-2-0: its data are of no use any more, it is filled anew from orders-1-0: no such WAL";
+  const unusable = evidence({
+    unusable: new Map([["orders-2", { words: "no such WAL", outlook: "it is mended so" }]]),
+  });
+  const says = "orders-2-0: its data are of no use any more; it is mended so: no such WAL";
   const primary: Fixture = { number: 1, patroni: leading };
 
   test.each([

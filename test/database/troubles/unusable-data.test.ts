@@ -52,11 +52,14 @@ describe("what a replica holds is of no use any more, by its own words", () => {
       says: "Failed to rewind from healthy primary: orders-1-0",
     },
   ])("$because", ({ line, says }) => {
-    expect(unusableFor(`${at} LOG:  database system was shut down\n${line}\n${at} LOG:  waiting for WAL`)).toBe(says);
+    expect(unusableFor(`${at} LOG:  database system was shut down\n${line}\n${at} LOG:  waiting for WAL`)?.words).toBe(
+      says,
+    );
   });
 });
 
 describe("it may still be of use", () => {
+  const rewindFailed = `${patroniAt} ERROR: Failed to rewind from healthy primary: orders-1-0`;
   const removed = `${at} FATAL:  could not receive data from WAL stream: ERROR:  requested WAL segment 000000010000000000000003 has already been removed`;
   test.each([
     { because: "its log says nothing", log: "" },
@@ -101,6 +104,10 @@ describe("it may still be of use", () => {
       log: `${at} LOG:  statement: select 1 --\n\tFATAL:  requested timeline 3 is not a child of this server's history`,
     },
     { because: "a client speaks as Patroni", log: `${at} ERROR:  Failed to rewind from healthy primary: orders-1-0` },
+    { because: "it was rewound", log: `${rewindFailed}\n${patroniAt} INFO: pg_rewind exit code=0` },
+    { because: "Patroni starts it again", log: `${removed}\n${patroniAt} INFO: starting as a secondary` },
+    { because: "it begins anew", log: `${removed}\n${at} LOG:  entering standby mode` },
+    { because: "it replays WAL", log: `${removed}\n${at} LOG:  redo starts at 0/3000028` },
   ])("$because", ({ log }) => {
     expect(unusableFor(log)).toBeUndefined();
   });
@@ -109,14 +116,81 @@ describe("it may still be of use", () => {
 test("what is said again and again of one leader counts", () => {
   const owner = `${patroniAt} INFO: Lock owner: orders-1-0; I am orders-2-0`;
   const failed = `${patroniAt} ERROR: Failed to rewind from healthy primary: orders-1-0`;
-  expect(unusableFor([owner, failed, owner, owner].join("\n"))).toBe(
+  expect(unusableFor([owner, failed, owner, owner].join("\n"))?.words).toBe(
     "Failed to rewind from healthy primary: orders-1-0",
   );
 });
 
 test("the newest words count, and long ones are shortened", () => {
   const long = `${at} FATAL:  "${"x".repeat(1_000)}" is not a valid data directory`;
-  const words = unusableFor(`${patroniAt} ERROR: Failed to rewind from healthy primary: orders-1-0\n${long}`) ?? "";
+  const words =
+    unusableFor(`${patroniAt} ERROR: Failed to rewind from healthy primary: orders-1-0\n${long}`)?.words ?? "";
   expect(words).toMatch(/^"xxx/);
   expect(words.length).toBeLessThanOrEqual(300);
+});
+
+describe("what anybody can have written into the log is not believed:", () => {
+  const segment = "000000010000000000000003";
+  const removed = `could not receive data from WAL stream: ERROR:  requested WAL segment ${segment} has already been removed`;
+  const invalid = "data dir for the cluster is not empty, but system ID is invalid; consider doing reinitialize";
+  test.each([
+    `${at} FATAL:  password authentication failed for user "could not locate a valid checkpoint record"`,
+    `${at} FATAL:  password authentication failed for user "FATAL:  ${removed}"`,
+    `${at} FATAL:  database "requested WAL segment ${segment} has already been removed" does not exist`,
+    `${at} FATAL:  role "${removed}" does not exist`,
+    `${at} FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "requested timeline 3 is not a child of this server's history"`,
+    `${at} FATAL:  unrecognized configuration parameter "x" FATAL:  requested timeline 3 is not a child of this server's history`,
+    `${at} STATEMENT:  select 'FATAL:  ${removed}`,
+    `${at} LOG:  statement: select 'FATAL:  ${removed}`,
+    `${at} LOG:  statement: select ' ${patroniAt} INFO: ${invalid}`,
+    `${at} LOG:  ${removed}`,
+    `${at} ERROR:  FATAL:  ${removed}`,
+    `${at} WARNING:  PANIC:  could not locate a valid checkpoint record`,
+    `${at} LOG:  INFO: ${invalid}`,
+    `${at} INFO:  ${invalid}`,
+    `INFO: ${invalid}`,
+    `${at} LOG:  ERROR: Failed to rewind from healthy primary: orders-1-0`,
+    `\t${patroniAt} INFO: ${invalid}`,
+    `${at} FATAL:  could not receive data from WAL stream: ERROR:  requested WAL segment x has already been removed, says "me"`,
+    `${at} LOG:  statement: postgres: could not find the database system`,
+  ])("%s", (line) => {
+    expect(
+      unusableFor(`${at} LOG:  database system was shut down\n${line}\n${at} LOG:  waiting for WAL`),
+    ).toBeUndefined();
+  });
+
+  test("nor are a recovery, or another leader, that a client tells of", () => {
+    const told = `${at} FATAL:  ${removed}`;
+    const forged = [
+      `${at} ERROR:  started streaming WAL from primary at 0/4000000 on timeline 1`,
+      `${at} LOG:  statement: select ': started streaming WAL from primary'`,
+      `${at} LOG:  statement: select ' INFO: Lock owner: orders-9-0; I am orders-2-0'`,
+    ];
+    const owner = `${patroniAt} INFO: Lock owner: orders-1-0; I am orders-2-0`;
+    expect(unusableFor([owner, told, ...forged].join("\n"))).toBeDefined();
+  });
+});
+
+test.each([
+  {
+    because: "WAL of this timeline, in hexadecimal, is gone",
+    line: `${at} FATAL:  could not receive data from WAL stream: ERROR:  requested WAL segment 0000001A0000000000000003 has already been removed`,
+    cause: { type: "walRemoved", timeline: 26 },
+  },
+  {
+    because: "the copy was cut off",
+    line: `${patroniAt} INFO: data dir for the cluster is not empty, but system ID is invalid; consider doing reinitialize`,
+    cause: { type: "copyCutOff" },
+  },
+  ...[
+    `${at} FATAL:  could not receive data from WAL stream: ERROR:  requested WAL segment 3 has already been removed`,
+    `${at} FATAL:  could not start WAL streaming: ERROR:  requested starting point 0/5000000 on timeline 1 is not in this server's history`,
+    `${at} FATAL:  requested timeline 3 is not a child of this server's history`,
+    `${at} PANIC:  could not locate a valid checkpoint record at 0/3000028`,
+    `${at} PANIC:  could not read file "global/pg_control": read 0 of 296`,
+    "postgres: could not find the database system",
+    `${patroniAt} ERROR: Failed to rewind from healthy primary: orders-1-0`,
+  ].map((line) => ({ because: "it may hold what the primary lacks", line, cause: { type: "other" } })),
+])("what the words mean: $because: $line", ({ line, cause }) => {
+  expect(unusableFor(line)?.cause).toEqual(cause);
 });

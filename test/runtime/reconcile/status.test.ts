@@ -66,6 +66,28 @@ describe("writeStatus", () => {
     expect(world.live.status).toEqual({ phase: "Ready" });
   });
 
+  test("of those that are never written again only so many are remembered, the newest", async () => {
+    const shop = (uid: string): Shop => ({
+      apiVersion: "example.org/v1",
+      kind: "Shop",
+      metadata: { namespace: "shop", name: uid, uid, resourceVersion: "1" },
+      status: { phase: "Ready" },
+    });
+    const read: string[] = [];
+    const client = {
+      get: async (_: unknown, { name }: { name: string }) => (read.push(name), shop(name)),
+      applyStatus: async () => Promise.reject(noAnswer),
+    } as unknown as KubeClient;
+    const cache = { get: () => undefined } as unknown as Cache;
+    const { signal } = new AbortController();
+    const write = (uid: string, phase: string) =>
+      writeStatus(Shop, shop(uid), { phase }, "test", { cache, client, signal });
+    const uids = Array.from({ length: 1_001 }, (_, number) => `shop-${number}`);
+    for (const uid of uids) await expect(write(uid, "Failed")).rejects.toBe(noAnswer);
+    for (const uid of ["shop-0", "shop-1", "shop-1000"]) await write(uid, "Ready");
+    expect(read).toEqual(["shop-1", "shop-1000"]);
+  });
+
   test("one that was refused leaves the cache in the right", async () => {
     const { world, write } = open();
     world.answers.push(new ApiError("no", { status: 403, reason: "Forbidden" }));
