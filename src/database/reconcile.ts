@@ -10,7 +10,7 @@ import {
   type ContestedPaths,
   type Outcome,
 } from "../runtime/index.ts";
-import { performAct, type Act } from "./rollout/acts.ts";
+import { performAct } from "./rollout/acts.ts";
 import { Database } from "./api.ts";
 import { children } from "./children/index.ts";
 import { cleanup } from "./cleanup.ts";
@@ -130,11 +130,15 @@ async function attempt(database: Readonly<Database>, context: Context<Operator>)
     const configured = outside.facts?.provisioned === true;
     const givenUp = unusableReplicas.givenUp(instances, monotonicMs()); //                                      memory
     const act = planRollout(database, instances, { takingUp: resolved.takingUp, configured, givenUp }); //      pure
-    const situation = { database, resolved, instances, patroni: ports.patroni, now: context.value.now() };
-    // Whatever comes of an act: patience with its instance begins anew.
-    const perform = (due: Act) =>
-      performAct(due, situation, context).finally(() => unusableReplicas.forget(due.instance));
-    const actAgainMs = act === undefined ? undefined : await perform(act); //                                   IO
+    const situation = {
+      database,
+      resolved,
+      instances,
+      patroni: ports.patroni,
+      unusableReplicas,
+      now: context.value.now(),
+    };
+    const actAgainMs = act === undefined ? undefined : await performAct(act, situation, context); //            IO
     requeueAfterMs = soonest(requeueAfterMs, outside.againInMs, actAgainMs);
     const failed = [...failures.map(({ error }) => error), outside.failure].filter((error) => error !== undefined);
     return { pass: { ...pass, failure: mostUrgent(failed) }, requeueAfterMs };

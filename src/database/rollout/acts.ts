@@ -17,6 +17,7 @@ import type { ResolvedDatabase } from "../resolve.ts";
 import { remove } from "../removal.ts";
 import { isStillUnusable } from "./last-look.ts";
 import type { Unusable } from "../troubles/unusable-data.ts";
+import type { UnusableReplicas } from "../troubles/unusable-replicas.ts";
 import { losesVolume } from "../volume-loss.ts";
 import { patroniAddress } from "../outside/wishes.ts";
 
@@ -53,6 +54,8 @@ export interface Situation {
   readonly resolved: ResolvedDatabase;
   readonly instances: readonly Instance[];
   readonly patroni: Patroni;
+  /** What is remembered of replicas that do not follow. */
+  readonly unusableReplicas: Pick<UnusableReplicas, "forget">;
   /** Wall clock: how old an object is. */
   readonly now: Date;
 }
@@ -196,8 +199,10 @@ async function reinitialize<V>(
   context: Context<V>,
 ): Promise<number | undefined> {
   const { instance, unusable } = act;
-  const { patroni, resolved } = situation;
+  const { patroni, resolved, unusableReplicas } = situation;
   const what = `filling ${instance.podName} anew`;
+  // Whatever comes of it: it is not done twice for one finding.
+  unusableReplicas.forget(instance);
   if (!(await asked(what, () => isStillUnusable(act, situation, context)))) return lookAgainMs;
   await asked(what, () => patroni.reinitialize(patroniAddress(resolved, instance), context.signal));
   tell("ReplacingInstance", `Instance ${instance.name} is filled anew from the primary: ${unusable.words}`);

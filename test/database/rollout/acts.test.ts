@@ -66,11 +66,13 @@ function world(
     log: createLog({ level: "silent", name: "test" }),
     signal: new AbortController().signal,
   } as unknown as Context<unknown>;
+  const forgotten: string[] = [];
+  const unusableReplicas = { forget: ({ name }: Instance) => void forgotten.push(name) };
   const perform = (act: Act, patroni = fake.patroni): Promise<number | undefined> =>
-    performAct(act, { database, resolved: resolveOrders(), instances: found, patroni, now }, context);
+    performAct(act, { database, resolved: resolveOrders(), instances: found, patroni, unusableReplicas, now }, context);
   const [first, second = first] = found;
   if (first === undefined || second === undefined) throw new Error("no instances");
-  return { perform, done, patches, fake, live, first, second };
+  return { perform, done, patches, fake, live, forgotten, first, second };
 }
 
 describe("nothing is done when the live read says otherwise than the plan:", () => {
@@ -342,9 +344,10 @@ describe("a replica is filled anew", () => {
   });
 
   test("by its own Patroni, and looked at again", async () => {
-    const { perform, done, fake, second } = ready();
+    const { perform, done, fake, forgotten, second } = ready();
     expect(await perform({ type: "reinitialize", instance: second, unusable })).toBeGreaterThan(0);
     expect(fake.cluster("orders").refills).toEqual(["10.0.0.2"]);
+    expect(forgotten).toEqual(["orders-2"]);
     expect(done).toEqual([`Instance orders-2 is filled anew from the primary: ${unusable.words}`]);
   });
 
@@ -385,9 +388,10 @@ describe("a replica is filled anew", () => {
     { because: "is too long to be read to its end", log: `${lostLog}\n${"x".repeat(131_072)}` },
     { because: "cannot be read", log: new Error("the node is gone") },
   ])("but not when its log $because", async ({ log }) => {
-    const { perform, done, fake, live, second } = ready();
+    const { perform, done, fake, live, forgotten, second } = ready();
     live.log = log;
     expect(await perform({ type: "reinitialize", instance: second, unusable })).toBe(10_000);
+    expect(forgotten).toEqual(["orders-2"]);
     expect([fake.cluster("orders").refills, done]).toEqual([[], []]);
   });
 
@@ -431,12 +435,12 @@ describe("a replica is filled anew", () => {
   });
 
   test("that Patroni refuses is a failure with its words", async () => {
-    const { perform, done, fake, second } = ready();
+    const { perform, done, fake, forgotten, second } = ready();
     fake.refusal = "running pg_rewind from orders-1-0 already in progress";
     await expect(perform({ type: "reinitialize", instance: second, unusable })).rejects.toMatchObject({
       reason: "PatroniRefused",
       message: "filling orders-2-0 anew: running pg_rewind from orders-1-0 already in progress",
     });
-    expect(done).toEqual([]);
+    expect([done, forgotten]).toEqual([[], ["orders-2"]]);
   });
 });
