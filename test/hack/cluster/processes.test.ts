@@ -86,6 +86,9 @@ test.each([
     });
     await once(parent.stdout, "data");
     const [started] = readRecorded(directory);
+    // Until setpriv has given way to the program, nothing ties the one to the other.
+    const commandLine = () => readFile(`/proc/${started!.pid}/cmdline`, "utf8");
+    await expect.poll(commandLine, { timeout: 10_000 }).toMatch(/^[^\0]*\bsh\0/);
     expect(isRunning(started!)).toBe(true);
 
     parent.kill("SIGKILL");
