@@ -13,7 +13,7 @@ import { createNamespace, kubectl, wouldTake } from "../support/kubectl.ts";
 import { edited, editsOf, type Edit } from "../support/schema-edits.ts";
 import { timed } from "../support/story.ts";
 
-const asked = process.env["HOLDFAST_TEST_EDITS"] ?? "4";
+const asked = process.env["HOLDFAST_TEST_EDITS"] ?? "2";
 const seed = Number(process.env["HOLDFAST_TEST_SEED"] ?? Math.floor(Math.random() * 1_000_000));
 /** Databases that are edited side by side, each with a fresh one beside it: they mostly wait. */
 const width = Number(process.env["HOLDFAST_TEST_WIDTH"] ?? 2);

@@ -1,34 +1,27 @@
 // Story: a replica whose data are of no use any more is told, and filled anew from the primary without anybody's hand; its volume, the
 // primary and the data stay. Prints how long both took.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, test } from "vitest";
 import { application, apply, createNamespace, eventually, kubectl, readAll, untilReady } from "../support/kubectl.ts";
 import { orders, timed, uidsOf, untilNotReady } from "../support/story.ts";
 
-const namespace = "e2e-replicas";
-
-beforeAll(async () => {
-  await createNamespace(namespace);
-  // The primary keeps no more WAL than it must: of less Patroni makes 128MB.
-  await apply(orders(namespace, { replicas: 2, parameters: { wal_keep_size: "16MB" } }));
-  await untilReady(namespace, "orders");
-  await (await application(namespace, "orders")).sql("create table item (id int primary key)");
-});
-afterAll(() => kubectl("delete", "namespace", namespace, "--wait=false", "--ignore-not-found"));
-
-const inPod = (pod: string, ...command: string[]): Promise<string> =>
-  kubectl("exec", "-n", namespace, pod, "-c", "postgres", "--", ...command);
+type InPod = (pod: string, ...command: string[]) => Promise<string>;
 /** Each statement in a transaction of its own. */
-const superuser = (pod: string, ...statements: string[]): Promise<string> =>
-  inPod(pod, "psql", "-XAtq", "-d", "postgres", ...statements.flatMap((statement) => ["-c", statement]));
+const asSuperuser =
+  (inPod: InPod) =>
+  (pod: string, ...statements: string[]): Promise<string> =>
+    inPod(pod, "psql", "-XAtq", "-d", "postgres", ...statements.flatMap((statement) => ["-c", statement]));
 
 const ways: readonly {
+  readonly namespace: string;
   readonly because: string;
-  readonly ruin: (replica: string, primary: string) => Promise<unknown>;
+  readonly ruin: (inPod: InPod, replica: string, primary: string) => Promise<unknown>;
   readonly says: RegExp;
 }[] = [
   {
+    namespace: "e2e-replica-behind",
     because: "the primary has removed WAL that it needs",
-    ruin: async (replica, primary) => {
+    ruin: async (inPod, replica, primary) => {
+      const superuser = asSuperuser(inPod);
       const [receiver, lsn] = (
         await superuser(replica, "select pid || ' ' || written_lsn from pg_stat_wal_receiver")
       ).split(" ");
@@ -48,8 +41,9 @@ const ways: readonly {
     says: /requested WAL segment \w+ has already been removed/,
   },
   {
+    namespace: "e2e-replica-cut-off",
     because: "a copy that was cut off with its Pod has no control file, the last that is copied",
-    ruin: (replica) =>
+    ruin: (inPod, replica) =>
       inPod(
         replica,
         "sh",
@@ -60,14 +54,24 @@ const ways: readonly {
   },
 ];
 
-test.for(ways)("$because: the replica is filled anew", async ({ ruin, says }) => {
+afterAll(() =>
+  kubectl("delete", "namespace", ...ways.map(({ namespace }) => namespace), "--wait=false", "--ignore-not-found"),
+);
+
+// Side by side: most of the time it is waited whether what the logs say lasts.
+test.concurrent.for(ways)("$because: the replica is filled anew", async ({ namespace, ruin, says }, { expect }) => {
+  const inPod: InPod = (pod, ...command) => kubectl("exec", "-n", namespace, pod, "-c", "postgres", "--", ...command);
+  await createNamespace(namespace);
+  // The primary keeps no more WAL than it must: of less Patroni makes 128MB.
+  await apply(orders(namespace, { replicas: 2, parameters: { wal_keep_size: "16MB" } }));
   const primary = (await untilReady(namespace, "orders"))["status"].primary as string;
   const volumes = uidsOf(await readAll(namespace, "pvc"));
   const pods = uidsOf(await readAll(namespace, "pods", "holdfast.dev/database=orders"));
   const replica = Object.keys(pods).find((pod) => pod !== primary) ?? "";
   const app = await application(namespace, "orders");
+  await app.sql("create table item (id int primary key)");
 
-  await ruin(replica, primary);
+  await ruin(inPod, replica, primary);
   const told = await timed(() => untilNotReady(namespace, "ReplicaUnusable"));
   expect(told.value.message).toContain(replica);
   expect(told.value.message).toMatch(says);
