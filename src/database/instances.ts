@@ -1,7 +1,16 @@
 // What the cache holds about the instances of a Database: Pods, volumes, StatefulSets, Patroni's Endpoints → Instance[].
 // Pure but for readInstances, which looks into the cache. Numbers never move: an instance is what bears its number.
 import { Endpoints, PersistentVolumeClaim, Pod, StatefulSet, type Cache, type Ref } from "../runtime/index.ts";
-import { annotations, databaseSelector, instanceName, instanceNumber, instanceOfPod, podName } from "./names.ts";
+import {
+  annotations,
+  databaseSelector,
+  instanceName,
+  instanceNumber,
+  instanceOfPod,
+  namesOf,
+  podName,
+} from "./names.ts";
+import { neverLed } from "./past-primaries.ts";
 
 export interface Instance {
   readonly number: number;
@@ -38,6 +47,8 @@ export interface Instance {
   /** The volume belongs to an instance that was removed: never used again. */
   readonly retired: boolean;
   readonly lastPrimary: boolean;
+  /** What its volume holds was never written by a primary. False while that is not known. */
+  readonly neverLed: boolean;
   /** The StatefulSet or the Pod is being deleted. */
   readonly deleting: boolean;
 }
@@ -56,6 +67,8 @@ export interface InstanceObjects {
   readonly statefulSets: readonly Readonly<StatefulSet>[];
   /** Patroni's leader key: the Endpoints of the Database's own name. */
   readonly leaderEndpoints?: Readonly<Endpoints> | undefined;
+  /** Patroni's configuration and history. */
+  readonly configurationEndpoints?: Readonly<Endpoints> | undefined;
 }
 
 /**
@@ -74,6 +87,7 @@ export function readInstances(
     volumes: [...cache.list(PersistentVolumeClaim, options), ...strays],
     statefulSets: cache.list(StatefulSet, options),
     leaderEndpoints: cache.get(Endpoints, database),
+    configurationEndpoints: cache.get(Endpoints, { ...database, name: namesOf(name).configurationEndpoints }),
   });
 }
 
@@ -126,6 +140,7 @@ export function instancesOf(database: string, objects: InstanceObjects): readonl
         ip: pod?.status?.podIP,
         retired: volume?.metadata.annotations?.[annotations.retired] !== undefined,
         lastPrimary: volume?.metadata.annotations?.[annotations.lastPrimary] === "true",
+        neverLed: neverLed(podName(name), volume, objects.configurationEndpoints, timeline),
         deleting: [statefulSet, pod].some((object) => object?.metadata.deletionTimestamp !== undefined),
       });
     });

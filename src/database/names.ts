@@ -53,6 +53,8 @@ export function namesOf(database: string) {
     service: database,
     /** Services that only keep the Endpoints of these names alive. */
     patroniServices: [`${database}-config`, `${database}-sync`, failover],
+    /** Patroni's Endpoints in which its configuration and its history stand. */
+    configurationEndpoints: `${database}-config`,
     /** Patroni's Endpoints in which a switchover that was asked for stands. */
     switchoverEndpoints: failover,
     replicasService: `${database}-replicas`,

@@ -37,6 +37,7 @@ test("a healthy primary is everything that its objects say", () => {
       ip: "10.0.0.1",
       retired: false,
       lastPrimary: true,
+      neverLed: false,
       deleting: false,
     },
   ]);

@@ -96,6 +96,7 @@ export function instances(leader: number | undefined, ...fixtures: readonly Inst
     volumes: fixtures.flatMap((fixture) => (fixture.volume === false ? [] : [volumeOf(fixture)])),
     statefulSets: fixtures.flatMap((fixture) => (fixture.statefulSet === false ? [] : [statefulSetOf(fixture)])),
     leaderEndpoints: leaderEndpoints(leader === undefined ? undefined : `orders-${leader}-0`),
+    configurationEndpoints: configurationEndpoints(),
   });
 }
 
@@ -104,6 +105,22 @@ export function leaderEndpoints(leader: string | undefined): Endpoints {
     apiVersion: "v1",
     kind: "Endpoints",
     metadata: { name: "orders", namespace: "shop", annotations: leader === undefined ? {} : { leader } },
+  };
+}
+
+/** Patroni's history: orders-1-0 has led on every timeline up to the third. */
+export function configurationEndpoints(promoted: readonly string[] = ["orders-1-0", "orders-1-0"]): Endpoints {
+  const lines = promoted.map((name, at) => [
+    at + 1,
+    83886080,
+    "no recovery target specified",
+    "2026-11-21T09:00:00+00:00",
+    name,
+  ]);
+  return {
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: { name: "orders-config", namespace: "shop", annotations: { history: JSON.stringify(lines) } },
   };
 }
 

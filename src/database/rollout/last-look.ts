@@ -1,7 +1,9 @@
 // The live look before the data of a replica are thrown away: whatever led to that may be over, and addresses another Pod's by now.
 import { isDeepStrictEqual } from "node:util";
-import { PersistentVolumeClaim, Pod, refTo, type Context } from "../../runtime/index.ts";
+import { Endpoints, PersistentVolumeClaim, Pod, refTo, type Context } from "../../runtime/index.ts";
 import { primaryOf, type Instance } from "../instances.ts";
+import { namesOf } from "../names.ts";
+import { neverLed } from "../past-primaries.ts";
 import type { Patroni } from "../outside/patroni.ts";
 import { patroniAddress } from "../outside/wishes.ts";
 import type { ResolvedDatabase } from "../resolve.ts";
@@ -24,8 +26,8 @@ export async function isStillUnusable<V>(
   const primary = primaryOf(instances);
   if (primary === undefined || primary.podName === instance.podName) return false;
   if (!isDeepStrictEqual(await saidNow(instance, context), unusable)) return false;
-  const volume = await liveVolume(instance, context);
-  if (volume === undefined) return false;
+  const live = await liveObjects(instance, resolved.name, context);
+  if (live === undefined) return false;
   const [leader, own] = await Promise.all([
     patroni.status(patroniAddress(resolved, primary), signal),
     patroni.status(patroniAddress(resolved, instance), signal),
@@ -33,10 +35,14 @@ export async function isStillUnusable<V>(
   const leads = leader.name === primary.podName && leader.role === "primary" && leader.state === "running";
   const isOther = own.name !== instance.podName || own.role === "primary" || own.streaming;
   if (!leads || isOther || own.state === "creating replica") return false;
+  const held = {
+    timeline: own.timeline,
+    neverLed: neverLed(instance.podName, live.volume, live.configuration, leader.timeline),
+  };
   // One that asks for WAL runs, and one without a control file does not.
   const { type } = unusable.cause;
   const fits = type === "walRemoved" ? own.state === "running" : own.state !== "running" && own.timeline === undefined;
-  return fits && losesNothing({ timeline: own.timeline, volume }, { timeline: leader.timeline }, unusable.cause);
+  return fits && losesNothing(held, { timeline: leader.timeline }, unusable.cause);
 }
 
 /** undefined also where the log cannot be read, or not to its end. */
@@ -51,18 +57,18 @@ async function saidNow<V>(instance: Instance, { client, signal, log }: Context<V
   }
 }
 
-/** Of the instance, as long as its Pod has the address that is about to be asked; undefined where anything is another one by now. */
-async function liveVolume<V>(
-  { pod, volume, ip }: Instance,
-  { client, signal }: Context<V>,
-): Promise<Readonly<PersistentVolumeClaim> | undefined> {
+/** As long as its Pod has the address that is about to be asked; undefined where anything is another one by now. */
+async function liveObjects<V>({ pod, volume, ip }: Instance, database: string, { client, signal }: Context<V>) {
   if (pod === undefined || volume === undefined || ip === undefined) return undefined;
-  const [livePod, liveClaim] = await Promise.all([
+  const endpoints = { ...refTo(pod), name: namesOf(database).configurationEndpoints };
+  const [livePod, liveClaim, configuration] = await Promise.all([
     client.get(Pod, refTo(pod), { signal }),
     client.get(PersistentVolumeClaim, refTo(volume), { signal }),
+    client.get(Endpoints, endpoints, { signal }),
   ]);
   for (const [live, planned] of [[livePod, pod] as const, [liveClaim, volume] as const]) {
-    if (live?.metadata.uid !== planned.metadata.uid || live?.metadata.deletionTimestamp !== undefined) return undefined;
+    if (live === undefined || live.metadata.uid !== planned.metadata.uid) return undefined;
+    if (live.metadata.deletionTimestamp !== undefined) return undefined;
   }
-  return livePod?.status?.podIP === ip ? liveClaim : undefined;
+  return livePod?.status?.podIP === ip ? { volume: liveClaim, configuration } : undefined;
 }

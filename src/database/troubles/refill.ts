@@ -1,7 +1,6 @@
 // Whether a replica whose data are of no use is filled anew without anybody's hand: only where nothing can be lost, whoever wrote the
 // words of its log; and what that waits for. Pure.
 import { primaryOf, type Instance } from "../instances.ts";
-import { annotations } from "../names.ts";
 import { isServing } from "../status/view.ts";
 import { losesVolume } from "../volume-loss.ts";
 import type { Unusable, UnusableCause } from "./unusable-data.ts";
@@ -9,25 +8,19 @@ import type { Unusable, UnusableCause } from "./unusable-data.ts";
 /** What is looked at of an instance: as the cache has it, or live. */
 export interface Held {
   readonly timeline?: number | undefined;
-  readonly volume?: Instance["volume"] | undefined;
+  readonly neverLed: boolean;
 }
 
 /**
  * Whatever `replica` holds the primary has as well:
  * - It is on the primary's timeline and asks for older WAL than the primary has. All WAL of a timeline comes from its primary.
- * - Its copy was cut off, and its volume was never a primary's: that would bear a mark, and bears it for good.
+ * - Its copy was cut off, and its volume was never a primary's (past-primaries.ts).
  */
-export function losesNothing(replica: Held, primary: Held, cause: UnusableCause): boolean {
+export function losesNothing(replica: Held, primary: Pick<Held, "timeline">, cause: UnusableCause): boolean {
   if (cause.type === "walRemoved") {
     return cause.timeline === primary.timeline && replica.timeline === primary.timeline;
   }
-  const marks = replica.volume?.metadata.annotations;
-  return (
-    cause.type === "copyCutOff" &&
-    replica.volume !== undefined &&
-    marks?.[annotations.lastPrimary] === undefined &&
-    marks?.[annotations.retired] === undefined
-  );
+  return cause.type === "copyCutOff" && replica.neverLed;
 }
 
 /** What else there is beside the instances. */

@@ -11,6 +11,7 @@ import { createLog } from "../../../src/runtime/telemetry/log.ts";
 import { FakePostgres } from "../../support/fake-postgres.ts";
 import {
   instances,
+  configurationEndpoints,
   leaderEndpoints,
   leading,
   orders,
@@ -46,13 +47,14 @@ function world(
     (host) => `orders-${host.split(".").at(-1)}-0`,
   );
   /** What a live read of these says, where it is another than the cache does. */
-  const live: { log?: string | Error; pod?: unknown; volume?: unknown } = {};
+  const live: { log?: string | Error; pod?: unknown; volume?: unknown; promoted?: readonly string[] } = {};
   const context = {
     client: {
       get: async ({ kind }: { kind: string }, { name }: { name: string }) => {
         const instance = found.find(({ podName, name: own }) => podName === name || own === name);
         if (kind === "Pod") return "pod" in live ? live.pod : instance?.pod;
         if (kind === "PersistentVolumeClaim") return "volume" in live ? live.volume : instance?.volume;
+        if (name === "orders-config") return configurationEndpoints(live.promoted ?? []);
         return leaderEndpoints(leader);
       },
       podLog: async () => {
@@ -432,6 +434,19 @@ describe("a replica is filled anew", () => {
     const stopped = saying(fake, "10.0.0.2", { state: "stopped", timeline: undefined });
     expect(await perform({ type: "reinitialize", instance: second, unusable: cutOff }, stopped)).toBe(10_000);
     expect(fake.cluster("orders").refills).toEqual([]);
+  });
+
+  test.each([
+    { because: "it led once, which nobody has marked", promoted: ["orders-2-0", "orders-1-0"], filled: [] },
+    { because: "who led once is not known", promoted: ["orders-1-0"], filled: [] },
+    { because: "others led", promoted: ["orders-3-0", "orders-1-0"], filled: ["10.0.0.2"] },
+  ])("where a copy was cut off, by Patroni's own history of primaries: $because", async ({ promoted, filled }) => {
+    const { perform, fake, live, second } = ready();
+    fake.cluster("orders").timeline = 3;
+    Object.assign(live, { log: cutOffLog, promoted });
+    const stopped = saying(fake, "10.0.0.2", { state: "stopped", timeline: undefined });
+    await perform({ type: "reinitialize", instance: second, unusable: cutOff }, stopped);
+    expect(fake.cluster("orders").refills).toEqual(filled);
   });
 
   test("that Patroni refuses is a failure with its words", async () => {
