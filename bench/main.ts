@@ -33,22 +33,32 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
 }
 
-const progress = createProgress();
-const commands = new Map<string, Command>();
-for (const contestant of contestants) {
-  const { name, tool } = contestant;
-  if (!wanted.includes(name)) continue;
-  const program = findExecutable(tool);
-  if (program === undefined) progress.note(`${name} takes no part: there is no ${tool} in PATH to build it`);
-  else commands.set(name, await progress.stage(`build ${name}`, () => contestant.build(program, stop.signal)));
+async function bench(): Promise<void> {
+  const progress = createProgress();
+  const commands = new Map<string, Command>();
+  for (const contestant of contestants) {
+    const { name, tool } = contestant;
+    if (!wanted.includes(name)) continue;
+    const program = findExecutable(tool);
+    if (program === undefined) progress.note(`${name} takes no part: there is no ${tool} in PATH to build it`);
+    else commands.set(name, await progress.stage(`build ${name}`, () => contestant.build(program, stop.signal)));
+  }
+
+  const runs = new Map<string, Figures[]>([...commands.keys()].map((name) => [name, []]));
+  for (let run = 1; run <= number("runs"); run += 1) {
+    for (const [name, command] of commands) {
+      stop.signal.throwIfAborted();
+      const title = `${name}, run ${run} of ${values.runs}`;
+      runs.get(name)?.push(await progress.stage(title, () => measure(command, load, stop.signal)));
+    }
+  }
+  console.log(formatTable({ runs, ratio: ["holdfast", "controller-runtime"] }));
 }
 
-const runs = new Map<string, Figures[]>([...commands.keys()].map((name) => [name, []]));
-for (let run = 1; run <= number("runs"); run += 1) {
-  for (const [name, command] of commands) {
-    stop.signal.throwIfAborted();
-    const title = `${name}, run ${run} of ${values.runs}`;
-    runs.get(name)?.push(await progress.stage(title, () => measure(command, load, stop.signal)));
-  }
+try {
+  await bench();
+} catch (error) {
+  if (!stop.signal.aborted) console.error(error);
+  else console.error(String(stop.signal.reason));
+  process.exitCode = 1;
 }
-console.log(formatTable({ runs, ratio: ["holdfast", "controller-runtime"] }));
