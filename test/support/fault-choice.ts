@@ -8,8 +8,8 @@ export interface Cell {
   readonly story: Story;
 }
 
-/** Of the faults that meet a story where not all are told. */
-const share = 0.5;
+/** How many stories each fault meets where not all are told. */
+const share = 1;
 
 /**
  * @param asked "all", or words of which each is a fault, a story, or both: "reset 409×scale"; "": a sample
@@ -32,15 +32,14 @@ export function chosenCells(
   // What needs an API server of its own takes longer than the rest.
   const quick = faults.filter(({ endsApiServer }) => endsApiServer !== true);
   const random = createRandom(`faults ${seed}`);
-  const chosen = random.some(quick, Math.ceil(quick.length * share));
   // Stories are dealt like cards, so that each is told about as often.
-  const cards = Array.from({ length: Math.ceil(chosen.length / stories.length) }, () =>
-    random.some(stories, stories.length),
-  ).flat();
-  return chosen.flatMap((fault, index) => {
-    const story = cards[index];
-    return story === undefined ? [] : [{ fault, story }];
-  });
+  const cards = random.some(
+    Array.from({ length: Math.ceil((quick.length * share) / stories.length) }, () => stories).flat(),
+    quick.length * share + stories.length,
+  );
+  return quick.flatMap((fault, index) =>
+    [...new Set(cards.slice(index * share, (index + 1) * share))].map((story) => ({ fault, story })),
+  );
 }
 
 function fits(word: string, { fault, story }: Cell): boolean {
