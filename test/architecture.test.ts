@@ -58,7 +58,7 @@ const inRuntime = (file: string): boolean => layerOf(file) === "runtime";
 const isChild = (file: string): boolean => file.startsWith("database/children/");
 const allBut = (allowed: string): string[] => [...sources.keys()].filter((file) => file !== allowed);
 
-const leaves = ["backoff.ts", "clock.ts"];
+const leaves = ["backoff.ts", "clock.ts", "keep-newest.ts"];
 /** For each part of the runtime, the other parts that it may know. */
 const runtimeParts: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["kube", "reconcile", "loop", "telemetry", ...leaves],

@@ -23,7 +23,7 @@ import {
 } from "../runtime/index.ts";
 import { Database, type Reason } from "./api.ts";
 import { children } from "./children/index.ts";
-import { blockedAgainMs, reasonOf } from "./failures.ts";
+import { patienceMs, reasonOf } from "./failures.ts";
 import { LastReconciles } from "./metrics/last-reconciles.ts";
 import { measureDatabases } from "./metrics/metrics.ts";
 import { labels, managedByHoldfast } from "./names.ts";
@@ -86,8 +86,10 @@ async function reconcileAndTell(
   }
 }
 
+/** What nobody would tell us of is looked at again; all else as by default. */
 export function errorPolicy(error: unknown): ErrorOutcome {
-  return reasonOf(error) === "NameTaken" ? requeue(blockedAgainMs) : defaultErrorPolicy(error);
+  const againMs = patienceMs(error);
+  return againMs > 0 && againMs < Infinity ? requeue(againMs) : defaultErrorPolicy(error);
 }
 
 /** That of the condition; none of what Ready tells, with a Warning when it began, nor of what is told where it is found. */

@@ -214,6 +214,14 @@ function parseObject(text: string): Record<string, unknown> {
   }
 }
 
+/** What the kubelet says of the container in which PostgreSQL runs. */
+export function postgresContainer(pod: Readonly<Pod> | undefined) {
+  return pod?.status?.containerStatuses?.find(({ name }) => name === "postgres");
+}
+
+/** How often that was started again in the Pod that there is. */
+export const restartsOf = ({ pod }: Instance): number => postgresContainer(pod)?.restartCount ?? 0;
+
 /** The kubelet calls the Pod ready, and nobody is deleting it. */
 export function isReady(pod: Readonly<Pod>): boolean {
   if (pod.metadata.deletionTimestamp !== undefined) return false;

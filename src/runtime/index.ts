@@ -1,6 +1,7 @@
 // The door: what a controller built on this runtime may import. Nothing inside of the runtime imports it.
 
 export { backoffMs, defaultBackoff, spread, type Backoff } from "./backoff.ts";
+export { keepNewest } from "./keep-newest.ts";
 export { sleep, systemClock, type Clock } from "./clock.ts";
 
 // kube: the API server

@@ -7,7 +7,7 @@ import { apiCall } from "../../hack/cluster/api-request.ts";
 import { KubeEvent, Lease, Pod, TerminalError, type KubeClient } from "../../src/runtime/index.ts";
 import { isCreation, isEvent, isWrite } from "../support/audit.ts";
 import { ExampleWorld, manifest, poll, type StartOptions } from "../support/example-world.ts";
-import { VirtualClock } from "../support/virtual-clock.ts";
+import { VirtualClock } from "../../testing/virtual-clock.ts";
 
 const past = "2020-02-10T20:30:00Z";
 

@@ -6,7 +6,7 @@ import type { Cache, Delta } from "../../src/runtime/kube/store.ts";
 import type { ControllerWorld } from "../../src/runtime/loop/controller.ts";
 import { createLog, type Log } from "../../src/runtime/telemetry/log.ts";
 import { createMetrics, type Metrics, type QueueView } from "../../src/runtime/telemetry/metrics.ts";
-import { VirtualClock } from "./virtual-clock.ts";
+import { VirtualClock } from "../../testing/virtual-clock.ts";
 
 export const silent: Log = createLog({ level: "silent", name: "test" });
 

@@ -2,7 +2,7 @@
 import type { KubeClient, WatchCallOptions, WatchFrame } from "../../src/runtime/kube/client.ts";
 import { ConfigMap } from "../../src/runtime/kube/kinds.ts";
 import { type Kind, type KubeObject, resourceName } from "../../src/runtime/kube/object.ts";
-import { settle } from "./virtual-clock.ts";
+import { settle } from "../../testing/virtual-clock.ts";
 
 type Fed = WatchFrame<any> | Error;
 

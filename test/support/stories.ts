@@ -1,5 +1,5 @@
 // What is done with a Database, as a user would, and waited for: told with and without something going wrong in it.
-import { Database } from "../../src/database/api.ts";
+import { Database, type DatabaseSpec } from "../../src/database/api.ts";
 import { annotations, managedByHoldfast } from "../../src/database/names.ts";
 import { PersistentVolumeClaim, Pod, Secret, StatefulSet } from "../../src/runtime/index.ts";
 import { conditionOf, volumeUids } from "./observations.ts";
@@ -11,9 +11,9 @@ export interface Story {
   readonly name: string;
   readonly sentence: string;
   /** What there is before anything is counted. */
-  readonly begin?: (scenario: Scenario) => Promise<void>;
+  readonly begin?: Part;
   /** What is done, as a user would, and waited for. */
-  readonly act: (scenario: Scenario) => Promise<void>;
+  readonly act: Part;
   /**
    * What must be the same in each run: all that there is, and what came and went on the way; or, where it depends on how far
    * the operator had come when the user thought better of it, the world in the form in which edits are compared.
@@ -21,96 +21,71 @@ export interface Story {
   readonly compares?: "all" | "world";
 }
 
-const absent = (scenario: Scenario): Promise<true> =>
-  eventually("the Database is gone", async () => ((await scenario.database()) === undefined ? true : undefined));
+type Part = (scenario: Scenario) => Promise<void>;
+
+/** It is declared so, and becomes so. */
+const reaches =
+  (spec: Partial<DatabaseSpec>): Part =>
+  async (scenario) => {
+    await scenario.apply(spec);
+    await scenario.ready();
+  };
+
+/** It is deleted, and gone. */
+const goes: Part = async (scenario) => {
+  await scenario.remove();
+  await eventually("the Database is gone", async () => ((await scenario.database()) === undefined ? true : undefined));
+};
 
 /** What crash points disturb. Orders-1 leads from the start. */
 export const stories: readonly Story[] = [
   {
     name: "create-one",
     sentence: "one instance is created",
-    act: async (scenario) => {
-      await scenario.apply({ replicas: 1 });
-      await scenario.ready();
-    },
+    act: reaches({ replicas: 1 }),
   },
   {
     name: "create-three",
     sentence: "three instances are created",
-    act: async (scenario) => {
-      await scenario.apply({ replicas: 3 });
-      await scenario.ready();
-    },
+    act: reaches({ replicas: 3 }),
   },
   {
     name: "scale",
     sentence: "three instances become one, whose volumes are not kept",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.apply({ replicas: 1, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 3, deletionPolicy: "Delete" }),
+    act: reaches({ replicas: 1, deletionPolicy: "Delete" }),
   },
   {
     name: "delete-retain",
     sentence: "two instances are deleted and their volumes kept",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2, deletionPolicy: "Retain" });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.remove();
-      await absent(scenario);
-    },
+    begin: reaches({ replicas: 2, deletionPolicy: "Retain" }),
+    act: goes,
   },
   {
     name: "delete-delete",
     sentence: "three instances are deleted with their volumes",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.remove();
-      await absent(scenario);
-    },
+    begin: reaches({ replicas: 3, deletionPolicy: "Delete" }),
+    act: goes,
   },
   {
     name: "recreate",
     sentence: "two instances are deleted, and a Database of the same name takes up their volumes",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2, deletionPolicy: "Retain" });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 2, deletionPolicy: "Retain" }),
     act: async (scenario) => {
-      await scenario.remove();
-      await absent(scenario);
-      await scenario.apply({ replicas: 2, deletionPolicy: "Retain" });
-      await scenario.ready();
+      await goes(scenario);
+      await reaches({ replicas: 2, deletionPolicy: "Retain" })(scenario);
     },
   },
   {
     name: "roll",
     sentence: "two instances get other resources, the primary last",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2 });
-      await scenario.ready();
-    },
-    act: async (scenario) => {
-      await scenario.apply({ replicas: 2, resources: { requests: { memory: "256Mi" } } });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 2 }),
+    act: reaches({ replicas: 2, resources: { requests: { memory: "256Mi" } } }),
   },
   {
     name: "replace",
     sentence: "somebody deletes the primary's volume, which is left by a switchover and filled again",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2 });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 2 }),
     act: async (scenario) => {
       const before = await volumeUids(scenario);
       await deleteInUse(scenario, "orders-1");
@@ -124,10 +99,7 @@ export const stories: readonly Story[] = [
   {
     name: "edit",
     sentence: "parameters, resources and size are edited at once",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 1 });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 1 }),
     act: async (scenario) => {
       await scenario.apply({
         replicas: 1,
@@ -158,10 +130,7 @@ export const faultStories: readonly Story[] = [
   {
     name: "up-and-down",
     sentence: "one instance becomes three, and one again as soon as there are three",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 1, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 1, deletionPolicy: "Delete" }),
     act: async (scenario) => {
       const { admin, namespace } = scenario;
       await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });
@@ -174,10 +143,7 @@ export const faultStories: readonly Story[] = [
   {
     name: "down-and-up",
     sentence: "three instances become one, and three again as soon as one of them is retired",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 3, deletionPolicy: "Delete" }),
     act: async (scenario) => {
       const { admin, namespace } = scenario;
       await scenario.apply({ replicas: 1, deletionPolicy: "Delete" });
@@ -194,10 +160,7 @@ export const faultStories: readonly Story[] = [
   {
     name: "grow",
     sentence: "the volumes of two instances grow, twice",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2, storage: { size: "1Gi" } });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 2, storage: { size: "1Gi" } }),
     act: async (scenario) => {
       await scenario.apply({ replicas: 2, storage: { size: "2Gi" } });
       await scenario.apply({ replicas: 2, storage: { size: "3Gi" } });
@@ -248,10 +211,7 @@ export const faultStories: readonly Story[] = [
   {
     name: "pause",
     sentence: "it is edited while it is paused, and goes on",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 1 });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 1 }),
     act: async (scenario) => {
       await scenario.apply({ replicas: 1, paused: true });
       await eventually("it is paused", async () =>
@@ -265,10 +225,7 @@ export const faultStories: readonly Story[] = [
   {
     name: "recreate-at-once",
     sentence: "it is deleted with its volumes, and made again under its name the moment that it is gone",
-    begin: async (scenario) => {
-      await scenario.apply({ replicas: 2, deletionPolicy: "Delete" });
-      await scenario.ready();
-    },
+    begin: reaches({ replicas: 2, deletionPolicy: "Delete" }),
     act: async (scenario) => {
       const { admin, namespace } = scenario;
       const before = (await scenario.database())?.metadata.uid;

@@ -30,6 +30,10 @@ export interface PatroniStatus {
   readonly version: string;
 }
 
+/** It says of itself that it is the member of this name, and that it leads. */
+export const isLeading = ({ name, role, state }: PatroniStatus, member: string): boolean =>
+  name === member && role === "primary" && state === "running";
+
 /** What became of a request that takes its time: "underWay" when Patroni did not say in time how it ended. */
 export type Answered = "done" | "underWay";
 

@@ -11,7 +11,7 @@ import {
 import type { Database, Reason } from "../api.ts";
 import { leaderOf, type Instance } from "../instances.ts";
 import { annotations } from "../names.ts";
-import type { Patroni } from "../outside/patroni.ts";
+import { isLeading, type Patroni } from "../outside/patroni.ts";
 import { PortError } from "../outside/port-error.ts";
 import type { ResolvedDatabase } from "../resolve.ts";
 import { remove } from "../removal.ts";
@@ -164,8 +164,7 @@ async function leads(
 ): Promise<boolean> {
   if (instance?.ip === undefined) return false;
   const ask = () => patroni.status(patroniAddress(resolved, instance), signal);
-  const { name, role, state } = await asked(`whether ${instance.podName} leads`, ask);
-  return name === instance.podName && role === "primary" && state === "running";
+  return isLeading(await asked(`whether ${instance.podName} leads`, ask), instance.podName);
 }
 
 /** Whoever changes claims on their way in would have each made anew at once, for ever: one that is bound meanwhile stays. */

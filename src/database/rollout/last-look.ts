@@ -4,7 +4,7 @@ import { Endpoints, PersistentVolumeClaim, Pod, refTo, type Context } from "../.
 import { primaryOf, type Instance } from "../instances.ts";
 import { namesOf } from "../names.ts";
 import { neverLed } from "../past-primaries.ts";
-import type { Patroni } from "../outside/patroni.ts";
+import { isLeading, type Patroni } from "../outside/patroni.ts";
 import { patroniAddress } from "../outside/wishes.ts";
 import type { ResolvedDatabase } from "../resolve.ts";
 import { readInstanceLog } from "../troubles/instance-log.ts";
@@ -32,9 +32,8 @@ export async function isStillUnusable<V>(
     patroni.status(patroniAddress(resolved, primary), signal),
     patroni.status(patroniAddress(resolved, instance), signal),
   ]);
-  const leads = leader.name === primary.podName && leader.role === "primary" && leader.state === "running";
   const isOther = own.name !== instance.podName || own.role === "primary" || own.streaming;
-  if (!leads || isOther || own.state === "creating replica") return false;
+  if (!isLeading(leader, primary.podName) || isOther || own.state === "creating replica") return false;
   const held = {
     timeline: own.timeline,
     neverLed: neverLed(instance.podName, live.volume, live.configuration, leader.timeline),

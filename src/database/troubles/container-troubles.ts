@@ -2,6 +2,7 @@
 // (waiting, running, terminated), so that each state is read together with the one before: the same cause, the same words.
 import type { Pod } from "../../runtime/index.ts";
 import type { Reason } from "../api.ts";
+import { postgresContainer } from "../instances.ts";
 import { lastWords } from "./last-words.ts";
 
 /** A cause, and for people what exactly it is. */
@@ -15,7 +16,7 @@ type Terminated = NonNullable<NonNullable<Status["state"]>["terminated"]>;
 
 /** What is wrong with PostgreSQL's container in a Pod that is not ready; undefined while it is on its way. */
 export function containerTrouble(pod: Readonly<Pod>): Finding | undefined {
-  const status = pod.status?.containerStatuses?.find(({ name }) => name === "postgres");
+  const status = postgresContainer(pod);
   if (status === undefined) return undefined;
   const image = pod.spec?.containers.find(({ name }) => name === "postgres")?.image ?? status.image;
   const { waiting } = status.state ?? {};

@@ -1,6 +1,7 @@
 // Remembers in which Pods PostgreSQL does not start, and what it said. Patroni tries again every few seconds and says "starting" in
 // between: without a memory the status would swing to and fro, and the log be read each time.
-import type { Instance } from "../instances.ts";
+import { keepNewest } from "../../runtime/index.ts";
+import { restartsOf, type Instance } from "../instances.ts";
 import type { StartFailure } from "./troubles.ts";
 
 interface Entry extends StartFailure {
@@ -37,17 +38,10 @@ export class StartFailures {
     const entry = { crashed: instance.state === "crashed", words: await read(), occasion, readAtMs: nowMs };
     this.#entries.delete(uid);
     this.#entries.set(uid, entry);
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= maxEntries) break;
-      this.#entries.delete(oldest);
-    }
+    keepNewest(this.#entries, maxEntries);
     return entry;
   }
 }
 
 /** "start failed", "restart failed (…)", "initdb failed", "crashed": set_state in patroni/postgresql/__init__.py and bootstrap.py. */
 const hasFailed = ({ state = "" }: Instance): boolean => /\bfailed\b/.test(state) || state === "crashed";
-
-function restartsOf({ pod }: Instance): number {
-  return pod?.status?.containerStatuses?.find(({ name }) => name === "postgres")?.restartCount ?? 0;
-}

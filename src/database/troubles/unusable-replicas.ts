@@ -1,6 +1,7 @@
 // Remembers which replicas do not follow, since when, and whether their logs say that they never will: an interruption is no reason to
 // throw data away, so that what is found has to last.
-import { primaryOf, type Instance } from "../instances.ts";
+import { keepNewest } from "../../runtime/index.ts";
+import { postgresContainer, primaryOf, restartsOf, type Instance } from "../instances.ts";
 import type { InstanceLog } from "./instance-log.ts";
 import { unusableFor, type Unusable } from "./unusable-data.ts";
 
@@ -117,10 +118,7 @@ export class UnusableReplicas {
     const entry: Entry = { occasion, posture, steadySinceMs: nowMs, dueMs, failures: 0 };
     this.#entries.delete(uid);
     this.#entries.set(uid, entry);
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= maxEntries) break;
-      this.#entries.delete(oldest);
-    }
+    keepNewest(this.#entries, maxEntries);
     return entry;
   }
 }
@@ -131,13 +129,10 @@ const uidOf = ({ pod }: Instance): string => pod?.metadata.uid ?? "";
 function mayBeUnusable(instance: Instance): boolean {
   const { pod, role, holdsKey, state, deleting, retired } = instance;
   if (pod === undefined || role === "primary" || holdsKey || deleting || retired) return false;
-  const container = pod.status?.containerStatuses?.find(({ name }) => name === "postgres");
-  return container?.state?.running !== undefined && state !== "creating replica" && !instance.streaming;
+  return postgresContainer(pod)?.state?.running !== undefined && state !== "creating replica" && !instance.streaming;
 }
 
-function occasionOf({ pod }: Instance, primary: Instance): string {
-  const restarts = pod?.status?.containerStatuses?.find(({ name }) => name === "postgres")?.restartCount ?? 0;
-  return `${restarts} ${primary.pod?.metadata.uid ?? ""} ${primary.timeline ?? ""}`;
-}
+const occasionOf = (replica: Instance, primary: Instance): string =>
+  `${restartsOf(replica)} ${primary.pod?.metadata.uid ?? ""} ${primary.timeline ?? ""}`;
 
 const postureOf = ({ state = "", timeline }: Instance): string => `${state} ${timeline ?? ""}`;

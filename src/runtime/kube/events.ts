@@ -1,5 +1,6 @@
 // Kubernetes Events: what happened to an object, for people. Written in the background, one after another; what repeats becomes
 // a series, what floods is dropped. Nothing waits for it and nothing fails by it.
+import { keepNewest } from "../keep-newest.ts";
 import { randomBytes } from "node:crypto";
 import { type Backoff, backoffMs } from "../backoff.ts";
 import { type Clock, sleep, systemClock } from "../clock.ts";
@@ -126,10 +127,7 @@ export function createEventRecorder(options: EventRecorderOptions): BackgroundEv
     series.lastAt = now;
     series.lastDate = date;
     known.set(key, series);
-    for (const oldest of known.keys()) {
-      if (known.size <= maxSeries) break;
-      known.delete(oldest);
-    }
+    keepNewest(known, maxSeries);
     return series;
   };
 

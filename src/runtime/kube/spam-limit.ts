@@ -1,4 +1,5 @@
 // A token bucket for each key: a burst, then a trickle. Remembers a bounded number of keys.
+import { keepNewest } from "../keep-newest.ts";
 import type { Clock } from "../clock.ts";
 
 export interface SpamLimit {
@@ -23,10 +24,7 @@ export function createSpamLimit(options: {
       const allowed = tokens >= 1;
       buckets.delete(key);
       buckets.set(key, { tokens: allowed ? tokens - 1 : tokens, at: now });
-      for (const oldest of buckets.keys()) {
-        if (buckets.size <= maxKeys) break;
-        buckets.delete(oldest);
-      }
+      keepNewest(buckets, maxKeys);
       return allowed;
     },
   };

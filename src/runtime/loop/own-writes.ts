@@ -1,4 +1,5 @@
 // Which key's pass made which version of an object, so that the echo of its own write does not wake it.
+import { keepNewest } from "../keep-newest.ts";
 import type { Key, KubeObject } from "../kube/object.ts";
 
 /** Echoes come within moments of the write; a version that was dropped here only costs one more pass. */
@@ -8,13 +9,8 @@ export class OwnWrites {
   readonly #authors = new Map<string, Key>();
 
   wrote(author: Key, object: KubeObject): void {
-    if (this.#authors.size >= remembered) {
-      for (const oldest of this.#authors.keys()) {
-        this.#authors.delete(oldest);
-        break;
-      }
-    }
     this.#authors.set(versionOf(object), author);
+    keepNewest(this.#authors, remembered);
   }
 
   authorOf(object: KubeObject): Key | undefined {

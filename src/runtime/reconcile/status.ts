@@ -1,6 +1,7 @@
 // The owner's status: written by server-side apply, and only when it differs from what the cache shows.
 import { isDeepStrictEqual } from "node:util";
 import equal from "fast-deep-equal";
+import { keepNewest } from "../keep-newest.ts";
 import { ApiError, isConflict, isNotFound } from "../kube/errors.ts";
 import { refTo, type Kind, type KubeObject } from "../kube/object.ts";
 import type { ApplyContext } from "./apply.ts";
@@ -68,14 +69,10 @@ export async function writeStatus<T extends KubeObject & { readonly status?: unk
   return gone;
 }
 
-/** The oldest go first. */
 function remember(uid: string, doubtful: Set<string>): void {
   doubtful.delete(uid);
   doubtful.add(uid);
-  for (const oldest of doubtful) {
-    if (doubtful.size <= maxInDoubt) break;
-    doubtful.delete(oldest);
-  }
+  keepNewest(doubtful, maxInDoubt);
 }
 
 /** The API server says that it did not do it. */

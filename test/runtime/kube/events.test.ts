@@ -3,7 +3,7 @@ import { ApiError } from "../../../src/runtime/kube/errors.ts";
 import { createEventRecorder, type EventNote, type KubeEvent } from "../../../src/runtime/kube/events.ts";
 import type { KubeObject } from "../../../src/runtime/kube/object.ts";
 import { silent } from "../../support/controller-world.ts";
-import { settle, VirtualClock } from "../../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../../../testing/virtual-clock.ts";
 
 const orders: KubeObject = {
   apiVersion: "holdfast.dev/v1",

@@ -3,7 +3,7 @@ import { cacheOf, Informer, type InformerError, type InformerOptions } from "../
 import { ConfigMap, Pod } from "../../../src/runtime/kube/kinds.ts";
 import type { Delta } from "../../../src/runtime/kube/store.ts";
 import { FedClient, initialEnd } from "../../support/fed-client.ts";
-import { settle, VirtualClock } from "../../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../../../testing/virtual-clock.ts";
 
 const object = (name: string, version: number, namespace = "shop", labels?: Record<string, string>): ConfigMap => ({
   apiVersion: "v1",

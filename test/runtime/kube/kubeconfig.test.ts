@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { kubeconfigConnection } from "../../../src/runtime/kube/kubeconfig.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
+import { VirtualClock } from "../../../testing/virtual-clock.ts";
 
 let directory: string;
 const base64 = (text: string): string => Buffer.from(text).toString("base64");

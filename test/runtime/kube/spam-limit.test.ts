@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createSpamLimit } from "../../../src/runtime/kube/spam-limit.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
+import { VirtualClock } from "../../../testing/virtual-clock.ts";
 
 function limitOf(clock: VirtualClock, maxKeys = 10) {
   return createSpamLimit({ clock, burst: 3, refillEveryMs: 1_000, maxKeys });

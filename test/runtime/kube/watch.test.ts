@@ -5,7 +5,7 @@ import { sleep } from "../../../src/runtime/clock.ts";
 import { ApiError } from "../../../src/runtime/kube/errors.ts";
 import { ConfigMap } from "../../../src/runtime/kube/kinds.ts";
 import { watchCollection, type WatchSignal } from "../../../src/runtime/kube/watch.ts";
-import { settle, VirtualClock } from "../../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../../../testing/virtual-clock.ts";
 
 const object = (name: string, version: number, annotations?: Record<string, string>): ConfigMap => ({
   apiVersion: "v1",

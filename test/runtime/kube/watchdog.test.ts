@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { watchdog } from "../../../src/runtime/kube/watchdog.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
+import { VirtualClock } from "../../../testing/virtual-clock.ts";
 
 const never = new AbortController().signal;
 

@@ -14,7 +14,7 @@ import type { Context, Reconcile } from "../../../src/runtime/loop/pass.ts";
 import { generationChanged } from "../../../src/runtime/loop/predicates.ts";
 import type { Log } from "../../../src/runtime/telemetry/log.ts";
 import { TestWorld } from "../../support/controller-world.ts";
-import { settle } from "../../support/virtual-clock.ts";
+import { settle } from "../../../testing/virtual-clock.ts";
 
 const configMap = (name = "orders", more: Partial<ConfigMap["metadata"]> = {}): ConfigMap => ({
   apiVersion: "v1",

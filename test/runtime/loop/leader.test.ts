@@ -4,7 +4,7 @@ import { type Leadership, LeaseLost, lead } from "../../../src/runtime/loop/lead
 import { microTime } from "../../../src/runtime/kube/micro-time.ts";
 import { silent } from "../../support/controller-world.ts";
 import { clientOf, LeaseStore, type Trip } from "../../support/lease-store.ts";
-import { settle, VirtualClock } from "../../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../../../testing/virtual-clock.ts";
 
 const ref = { namespace: "shop", name: "holdfast" };
 const prompt: Trip = { thereMs: 1, backMs: 1 };

@@ -14,7 +14,7 @@ import { silent } from "../../support/controller-world.ts";
 import { FedClient, initialEnd } from "../../support/fed-client.ts";
 import { clientOf as leaseClient, LeaseStore, type Trip } from "../../support/lease-store.ts";
 import { respondJson, startStubServer } from "../../support/stub-server.ts";
-import { settle, VirtualClock } from "../../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../../../testing/virtual-clock.ts";
 
 /** A cluster that never changes: each list holds these objects, each watch is silent. */
 function clusterOf(...objects: KubeObject[]): KubeClient {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { defaultBackoff } from "../../../src/runtime/backoff.ts";
 import { maxTimerMs } from "../../../src/runtime/clock.ts";
 import { priorities, WorkQueue, type Next, type Turn } from "../../../src/runtime/loop/queue.ts";
-import { settle, VirtualClock } from "../../support/virtual-clock.ts";
+import { settle, VirtualClock } from "../../../testing/virtual-clock.ts";
 
 const backoff = { initialMs: 1_000, maxMs: 300_000, factor: 2, jitter: 0 };
 const low = { priority: priorities.low };

@@ -9,7 +9,7 @@ import { awaitChange, requeue } from "../../../src/runtime/loop/outcome.ts";
 import type { Context, Reconcile } from "../../../src/runtime/loop/pass.ts";
 import { TestWorld } from "../../support/controller-world.ts";
 import { recordSpans } from "../../support/spans.ts";
-import { settle } from "../../support/virtual-clock.ts";
+import { settle } from "../../../testing/virtual-clock.ts";
 
 const orders: ConfigMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "orders", namespace: "shop" } };
 const secret: Secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "orders-key", namespace: "shop" } };
