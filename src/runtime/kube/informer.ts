@@ -136,7 +136,8 @@ export class Informer<T extends KubeObject> {
     const { client, kind, labels, fields, random } = this.#options;
     const selection = { ...(namespace === "" ? {} : { namespace }), labels, fields };
     const clock = this.#clock;
-    const options = { ...selection, signal, clock, ...(random === undefined ? {} : { random }) };
+    const prepare = (object: T): T => this.store.prepare(object);
+    const options = { ...selection, signal, clock, prepare, ...(random === undefined ? {} : { random }) };
     for await (const message of watchCollection(client, kind, options)) {
       if (message.type === "disconnected") {
         const { error, retryInMs } = message;

@@ -97,10 +97,11 @@ export class Store<T extends KubeObject> {
   /**
    * A whole list of what one watch covers (everything, or a namespace). What it lacks is deleted, with its last known state.
    * The list is the truth even where it is older than what was known: etcd may have been restored from a backup.
+   * @param items each as `prepare` gave it
    */
   replace(items: readonly T[], resourceVersion: string, namespace = ""): Delta<T>[] {
     const before = this.#synced.get(namespace);
-    const listed = new Map(items.map((item) => [keyOf(refTo(item)), this.#prepare(item)] as const));
+    const listed = new Map(items.map((item) => [keyOf(refTo(item)), item] as const));
     this.#synced.set(namespace, resourceVersion);
     const touched = new Set([...listed.keys(), ...this.#ahead.keys()]);
     if (isNewer(before, resourceVersion)) {
@@ -129,7 +130,7 @@ export class Store<T extends KubeObject> {
     if (isTold(version, this.#synced.get(namespace))) return [];
     const key = keyOf(refTo(object));
     const echo = this.#echoOf(object, this.#told.get(key));
-    const told = this.#prepare(object);
+    const told = this.prepare(object);
     let deltas: Delta<T>[] = [];
     if (frame !== "DELETED") {
       deltas = this.#tell(key, told, "added", echo);
@@ -166,7 +167,7 @@ export class Store<T extends KubeObject> {
     if (!isNewer(version, this.#nextOwn)) this.#nextOwn = version;
     if (ahead?.type === "gone" && (isTold(version, ahead.version) || (ahead.uid === uid && !isTerminating(object))))
       return;
-    this.#ahead.set(key, { type: "written", object: this.#prepare(object) });
+    this.#ahead.set(key, { type: "written", object: this.prepare(object) });
     this.#settle(key);
   }
 
@@ -263,7 +264,11 @@ export class Store<T extends KubeObject> {
     return how === undefined ? { mayBeOwn: true } : { own: true };
   }
 
-  #prepare(object: T): T {
+  /**
+   * An object of a list without what is not kept. To be called as each comes: a whole list as it was sent takes twice the memory,
+   * and all of it at once holds up everything else. May change what it is given.
+   */
+  prepare(object: T): T {
     const { fieldManager, transform, freeze } = this.#options;
     const { metadata } = object;
     if (metadata.managedFields !== undefined && !Object.isFrozen(metadata)) {

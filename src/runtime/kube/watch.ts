@@ -17,13 +17,15 @@ export type WatchSignal<T extends KubeObject> =
   /** What was told so far may go stale now; it is tried again after `retryInMs`. */
   | { readonly type: "disconnected"; readonly error: unknown; readonly retryInMs: number };
 
-export interface WatchCollectionOptions {
+export interface WatchCollectionOptions<T> {
   readonly signal: AbortSignal;
   readonly namespace?: string | undefined;
   readonly labels?: string | undefined;
   readonly fields?: string | undefined;
   /** Objects a page of a list; 0: no pages. Default 500. */
   readonly pageSize?: number;
+  /** What is kept of each object of a whole collection. Called as each comes. Default: all. */
+  readonly prepare?: (object: T) => T;
   readonly clock?: Clock;
   /** In [0, 1). Default Math.random. */
   readonly random?: () => number;
@@ -49,9 +51,9 @@ const initialSilenceMs = 60_000;
 export async function* watchCollection<T extends KubeObject>(
   client: Pick<KubeClient, "list" | "watch">,
   kind: Kind<T>,
-  options: WatchCollectionOptions,
+  options: WatchCollectionOptions<T>,
 ): AsyncGenerator<WatchSignal<T>, void> {
-  const { signal, namespace, labels, fields, clock = systemClock, random = Math.random } = options;
+  const { signal, namespace, labels, fields, clock = systemClock, random = Math.random, prepare } = options;
   const selection = { namespace, labels, fields };
   let pageSize = options.pageSize ?? 500;
   let streams = true;
@@ -69,7 +71,7 @@ export async function* watchCollection<T extends KubeObject>(
     let impassable = false;
     try {
       if (version === undefined && !streams) {
-        const snapshot = await listAll(client, kind, { ...selection, signal }, pageSize);
+        const snapshot = await listAll(client, kind, { ...selection, signal }, pageSize, prepare);
         version = snapshot.resourceVersion;
         yield { type: "synced", ...snapshot };
       }
@@ -79,7 +81,7 @@ export async function* watchCollection<T extends KubeObject>(
       const timeoutSeconds = Math.floor(300 + 300 * random());
       dog = watchdog(clock, signal, timeoutSeconds * 1_000 + graceMs);
       if (version === undefined) {
-        initial = new Initial();
+        initial = new Initial(prepare);
         dog.expect(initialSilenceMs);
       }
       const from =
@@ -149,6 +151,11 @@ function cannotStream(error: unknown): boolean {
 
 class Initial<T extends KubeObject> {
   readonly #items = new Map<Key, T>();
+  readonly #prepare: (object: T) => T;
+
+  constructor(prepare: (object: T) => T = (object) => object) {
+    this.#prepare = prepare;
+  }
 
   /** The snapshot, with the frame that completes it. */
   take(frame: Exclude<WatchFrame<T>, { type: "ERROR" }>): Snapshot<T> | undefined {
@@ -159,7 +166,7 @@ class Initial<T extends KubeObject> {
     }
     // What changes while the server reads the collection out comes in between.
     if (frame.type === "DELETED") this.#items.delete(keyOf(refTo(object)));
-    else this.#items.set(keyOf(refTo(object)), object);
+    else this.#items.set(keyOf(refTo(object)), this.#prepare(object));
     return undefined;
   }
 }

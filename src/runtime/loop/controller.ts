@@ -12,6 +12,7 @@ import { isBeginning } from "./beginnings.ts";
 import { OwnWrites } from "./own-writes.ts";
 import { createPasses, type PassOptions } from "./pass.ts";
 import { priorities, WorkQueue, type AddOptions, type Next, type QueueState, type Turn } from "./queue.ts";
+import { othersTurn } from "./time-slice.ts";
 import { keysOf, wakes, type Wake, type Watches } from "./wakes.ts";
 
 /** Feeds keys from outside Kubernetes until the signal aborts. When it ends or throws before, it is started again, with backoff. */
@@ -134,7 +135,11 @@ export function startController<T extends KubeObject, V>(
     });
 
   async function work(): Promise<void> {
-    for (let turn = await queue.take(); turn !== undefined; turn = await queue.take()) await runTurn(turn);
+    for (let turn = await queue.take(); turn !== undefined; turn = await queue.take()) {
+      await runTurn(turn);
+      const others = othersTurn();
+      if (others !== undefined) await others;
+    }
   }
 
   /** Whatever happens in here, the key is given back. */

@@ -105,7 +105,8 @@ class World {
   }
 
   replace(snapshot: Snapshot, delivered: number): void {
-    const deltas = this.store.replace(snapshot.items, snapshot.resourceVersion);
+    const items = snapshot.items.map((item) => this.store.prepare(item));
+    const deltas = this.store.replace(items, snapshot.resourceVersion);
     for (const delta of deltas) if (delta.type !== "deleted") expect(delta.own).toBeUndefined();
     this.#delivered = delivered;
     this.follow(deltas);

@@ -20,7 +20,10 @@ function at(version: number | string, metadata: Partial<ObjectMeta> = {}): Confi
 
 function syncedStore(...items: ConfigMap[]): Store<ConfigMap> {
   const store = new Store<ConfigMap>({ fieldManager: "holdfast" });
-  store.replace(items, "100");
+  store.replace(
+    items.map((item) => store.prepare(item)),
+    "100",
+  );
   return store;
 }
 
@@ -349,7 +352,7 @@ describe("memory", () => {
     for (const { metadata } of store.list()) expect(metadata.managedFields).toEqual(managedFields.slice(1));
 
     const without = new Store<ConfigMap>();
-    without.replace([at(1, { managedFields })], "10");
+    without.replace([without.prepare(at(1, { managedFields }))], "10");
     expect(without.get(orders)?.metadata).not.toHaveProperty("managedFields");
   });
 
@@ -364,7 +367,7 @@ describe("memory", () => {
     const store = new Store<ConfigMap>({
       transform: ({ apiVersion, kind, metadata }) => ({ apiVersion, kind, metadata }),
     });
-    store.replace([{ ...at(1), data: { large: "x" } }], "10");
+    store.replace([store.prepare({ ...at(1), data: { large: "x" } })], "10");
     store.written({ ...at(11, { name: "other" }), data: { large: "x" } }, "created");
     for (const object of store.list()) expect(object).not.toHaveProperty("data");
   });
@@ -373,7 +376,7 @@ describe("memory", () => {
   // every test that runs controllers freezes: who changes an object there, throws.
   test("rule 33: frozen objects show who changes them", () => {
     const store = new Store<ConfigMap>({ freeze: true });
-    store.replace([at(1, { labels: { app: "orders" } })], "10");
+    store.replace([store.prepare(at(1, { labels: { app: "orders" } }))], "10");
     expect(() => Object.assign(store.get(orders)?.metadata.labels ?? {}, { app: "x" })).toThrow(TypeError);
   });
 });

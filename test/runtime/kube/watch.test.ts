@@ -81,10 +81,15 @@ function run(...script: Scripted[]) {
       });
     },
   };
+  /** Of which objects of collections it was said what is kept of them. */
+  const prepared: string[] = [];
   const ended = (async () => {
-    for await (const signal of watchCollection(client, ConfigMap, { signal: stop.signal, clock, random: () => 0.5 })) {
-      signals.push(signal);
-    }
+    const prepare = (one: ConfigMap): ConfigMap => {
+      prepared.push(one.metadata.name);
+      return one;
+    };
+    const options = { signal: stop.signal, clock, random: () => 0.5, prepare };
+    for await (const signal of watchCollection(client, ConfigMap, options)) signals.push(signal);
   })();
   const told = (): string[] =>
     signals.map((signal) => {
@@ -94,7 +99,7 @@ function run(...script: Scripted[]) {
       if (signal.type === "bookmark") return `bookmark ${signal.resourceVersion}`;
       return `retry in ${signal.retryInMs}`;
     });
-  return { clock, stop, ended, calls, told };
+  return { clock, stop, ended, calls, told, prepared };
 }
 
 const streamList = "watch sendInitialEvents=true resourceVersionMatch=NotOlderThan";
@@ -108,6 +113,18 @@ describe("the first collection", () => {
     await settle();
     expect(world.told()).toEqual(["synced 9: a,b", "ADDED c"]);
     expect(world.calls).toEqual([streamList]);
+  });
+
+  test("is rid of what is not kept as it comes, not when it is whole", async () => {
+    const streamed = run({ frames: [added("a", 5), added("b", 3)], ending: "hang" });
+    await settle();
+    expect(streamed.told()).toEqual([]);
+    expect(streamed.prepared).toEqual(["a", "b"]);
+
+    const listed = run(refusesStreaming, { page: [object("a", 50)], version: 9, more: "token" }, new Error("reset"));
+    await settle();
+    expect(listed.told()).toEqual([expect.stringMatching(/^retry/)]);
+    expect(listed.prepared).toEqual(["a"]);
   });
 
   test("shows what changed while it was read out", async () => {

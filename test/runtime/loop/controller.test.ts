@@ -99,6 +99,21 @@ const gate = (): { reconcile: Reconcile<ConfigMap, void>; open: () => void; cont
 };
 
 describe("waking", () => {
+  test("passes that wait for nothing let everything else have its turn", async () => {
+    const world = new TestWorld();
+    for (let number = 0; number < 100; number++) world.put(ConfigMap, configMap(`object-${number}`));
+    const busy: Reconcile<ConfigMap, void> = async () => {
+      for (const start = performance.now(); performance.now() - start < 1;);
+      return awaitChange;
+    };
+    const { passes } = start(busy, { concurrency: 8 }, world);
+    // The first turn of others may have come before the first pass.
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    expect(passes.length).toBeLessThan(100);
+    await expect.poll(() => passes.length).toBe(100);
+  });
+
   test("rule 16: what is cached at the start is reconciled, at low priority, and later changes overtake it", async () => {
     const world = new TestWorld();
     for (const name of ["a", "b", "c"]) world.put(ConfigMap, configMap(name));
