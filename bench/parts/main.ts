@@ -37,7 +37,13 @@ const parts: Readonly<Record<string, Part>> = {
   },
   "store: the first list": () => {
     const items = names.map((name, index) => live(name, index + 1));
-    return () => new Store<KubeObject>({ fieldManager: manager }).replace(items, String(count));
+    return () => {
+      const store = new Store<KubeObject>({ fieldManager: manager });
+      store.replace(
+        items.map((item) => store.prepare(item)),
+        String(count),
+      );
+    };
   },
   "store: a write and its echo": () => {
     const store = new Store<KubeObject>({ fieldManager: manager });

@@ -104,10 +104,16 @@ function compareFields(
   walk: Walk,
 ): void {
   const there = isRecord(live) ? live : {};
-  for (const [name, value] of Object.entries(desired)) {
+  let matched = 0;
+  for (const name of Object.keys(desired)) {
     const standing = Object.hasOwn(there, name) ? there[name] : undefined;
-    compareValue(value, standing, member(owned, ownedName(name)), fieldAt(place, name), walk);
+    const part = member(owned, ownedName(name));
+    if (part !== undefined) matched += 1;
+    compareValue(desired[name], standing, part, fieldAt(place, name), walk);
   }
+  // As many as were found: none is left over, as nearly always.
+  const fields = Object.keys(owned).length - (Object.hasOwn(owned, ".") ? 1 : 0);
+  if (fields === matched) return;
   for (const key of Object.keys(owned)) {
     if (key.startsWith("f:") && !Object.hasOwn(desired, key.slice(2))) {
       walk.report(fieldAt(place, key.slice(2)), "removed");
@@ -147,7 +153,7 @@ function compareLeaf(desired: unknown, live: unknown, place: Place, walk: Walk):
   }
 }
 
-/** A list of which single items are owned: by the values of key fields (k:), by value (v:) or by index (i:). */
+/** A list of which single items are owned. */
 function compareList(
   desired: readonly unknown[],
   live: readonly unknown[],
@@ -155,42 +161,73 @@ function compareList(
   place: Place,
   walk: Walk,
 ): void {
-  const keys = Object.keys(owned).filter((key) => key !== ".");
-  if (keys.some((key) => key.startsWith("i:"))) {
+  const { items, isMap, idOf, at } = ownedItemsOf(owned);
+  if (items === undefined) {
     if (!sameValue(desired, live, place, walk.dialect)) walk.report(place, "changed");
     return;
   }
-  const isMap = keys.some((key) => key.startsWith("k:"));
-  const identify = isMap ? byKeyFields(keys) : byValue;
-  const items = new Map(keys.map((key) => [identify(JSON.parse(key.slice(2)))?.id, member(owned, key)]));
-  const positions = live.map((item) => identify(item)?.id);
+  const positions = live.map(idOf);
   const wanted = new Set<string>();
   let last = -1;
   let inOrder = true;
   for (const item of desired) {
-    const identity = identify(item);
-    if (identity === undefined) {
+    const id = idOf(item);
+    if (id === undefined) {
       walk.report(place, "changed");
       return;
     }
-    wanted.add(identity.id);
-    const ownedItem = items.get(identity.id);
-    const index = positions.indexOf(identity.id);
+    wanted.add(id);
+    const ownedItem = items.get(id)?.owned;
+    const index = positions.indexOf(id);
     if (ownedItem === undefined) {
-      walk.report(identity.at(place), "unowned");
-    } else if (index < 0 || positions.includes(identity.id, index + 1)) {
-      walk.report(identity.at(place), "changed");
+      walk.report(at(place, item), "unowned");
+    } else if (index < 0 || positions.includes(id, index + 1)) {
+      walk.report(at(place, item), "changed");
     } else {
-      if (isMap) compareItem(item, live[index], ownedItem, identity.at(place), walk);
+      if (isMap) compareItem(item, live[index], ownedItem, at(place, item), walk);
       inOrder &&= index > last;
       last = index;
     }
   }
   if (!inOrder) walk.report(place, "reordered");
-  for (const key of keys) {
-    const identity = identify(JSON.parse(key.slice(2)));
-    if (identity !== undefined && !wanted.has(identity.id)) walk.report(identity.at(place), "removed");
+  for (const [id, { item }] of items) if (!wanted.has(id)) walk.report(at(place, item), "removed");
+}
+
+/** What of a list is owned: items by the values of key fields (k:), by value (v:) or by index (i:). */
+interface OwnedItems {
+  /** By `idOf`, with what stood in the key. Absent: by index. */
+  readonly items: ReadonlyMap<string, { readonly item: unknown; readonly owned: Owned | undefined }> | undefined;
+  readonly isMap: boolean;
+  /** The same for items that mean the same one; undefined for what cannot be one. */
+  readonly idOf: (item: unknown) => string | undefined;
+  readonly at: (list: Place, item: unknown) => Place;
+}
+
+/** Made once for each, since the cache holds only once what many objects have alike: all but the references to an owner. */
+const ownedItems = new WeakMap<Owned, OwnedItems>();
+
+function ownedItemsOf(owned: Owned): OwnedItems {
+  const known = ownedItems.get(owned);
+  if (known !== undefined) return known;
+  const keys = Object.keys(owned).filter((key) => key !== ".");
+  const first = keys.find((key) => key.startsWith("k:"));
+  const isMap = first !== undefined;
+  const { idOf, at } = isMap ? byKeyFields(Object.keys(valueIn(first) as object).toSorted()) : byValue;
+  const items = new Map<string, { item: unknown; owned: Owned | undefined }>();
+  const byIndex = keys.some((key) => key.startsWith("i:"));
+  for (const key of byIndex ? [] : keys) {
+    const item = valueIn(key);
+    const id = idOf(item);
+    if (id !== undefined) items.set(id, { item, owned: member(owned, key) });
   }
+  const made = { items: byIndex ? undefined : items, isMap, idOf, at };
+  if (!keys.some((key) => key.includes('"uid"'))) ownedItems.set(owned, made);
+  return made;
+}
+
+/** The key of a list item in FieldsV1: `k:{"name":"db"}`, `v:"text"`. */
+function valueIn(key: string): unknown {
+  return JSON.parse(key.slice(2));
 }
 
 /** An item that is owned as one is one value: of one that is merged, at least the key fields are owned. */
@@ -199,30 +236,31 @@ function compareItem(desired: unknown, live: unknown, owned: Owned, place: Place
   else if (!sameValue(desired, live, place, walk.dialect)) walk.report(place, "changed");
 }
 
-interface Identity {
-  readonly id: string;
-  readonly at: (list: Place) => Place;
-}
-
 /** The only default among the key fields of the built-in types. Without it `{port: 53}` could not be found again. */
 const keyDefaults: Readonly<Record<string, unknown>> = { protocol: "TCP" };
 
-function byKeyFields(keys: readonly string[]): (item: unknown) => Identity | undefined {
-  const names = Object.keys(JSON.parse(keys[0]!.slice(2)) as object).toSorted();
-  return (item) => {
-    if (!isRecord(item)) return undefined;
-    let id = "k:";
-    for (const name of names) {
-      const value = item[name] ?? keyDefaults[name];
-      if (value === undefined) return undefined;
-      // Nearly always one text; a number and its digits are two.
-      id += typeof value === "string" ? `"${value}"\0` : `${JSON.stringify(value)}\0`;
-    }
-    const key = (): Record<string, unknown> =>
-      Object.fromEntries(names.map((name) => [name, item[name] ?? keyDefaults[name]]));
-    return { id, at: (list) => itemAt(list, key()) };
+function byKeyFields(names: readonly string[]): Pick<OwnedItems, "idOf" | "at"> {
+  return {
+    idOf(item) {
+      if (!isRecord(item)) return undefined;
+      let id = "k:";
+      for (const name of names) {
+        const value = item[name] ?? keyDefaults[name];
+        if (value === undefined) return undefined;
+        // Nearly always one text; a number and its digits are two.
+        id += typeof value === "string" ? `"${value}"\0` : `${JSON.stringify(value)}\0`;
+      }
+      return id;
+    },
+    at: (list, item) =>
+      itemAt(list, () => {
+        const there = isRecord(item) ? item : {};
+        return Object.fromEntries(names.map((name) => [name, there[name] ?? keyDefaults[name]]));
+      }),
   };
 }
+
+const byValue: Pick<OwnedItems, "idOf" | "at"> = { idOf: (item) => `v:${JSON.stringify(item)}`, at: valueAt };
 
 /** "f:name" of "name": made once, since a text that is put together has to be looked up before it can be a name. */
 function ownedName(name: string): string {
@@ -234,10 +272,6 @@ function ownedName(name: string): string {
 }
 
 const ownedNames = new Map<string, string>();
-
-function byValue(item: unknown): Identity {
-  return { id: `v:${JSON.stringify(item)}`, at: (list) => valueAt(list, item) };
-}
 
 function member(owned: Owned, key: string): Owned | undefined {
   const value = Object.hasOwn(owned, key) ? owned[key] : undefined;

@@ -31,17 +31,19 @@ class FieldPlace implements Place {
   }
 }
 
+type ItemKey = Readonly<Record<string, unknown>> | string | number;
+
 class ItemPlace implements Place {
   readonly #list: Place;
-  readonly #key: Readonly<Record<string, unknown>> | string | number;
+  readonly #key: ItemKey | (() => ItemKey);
 
-  constructor(list: Place, key: Readonly<Record<string, unknown>> | string | number) {
+  constructor(list: Place, key: ItemKey | (() => ItemKey)) {
     this.#list = list;
     this.#key = key;
   }
 
   get text(): string {
-    const key = this.#key;
+    const key = typeof this.#key === "function" ? this.#key() : this.#key;
     const label =
       typeof key !== "object"
         ? key
@@ -62,7 +64,7 @@ export function fieldAt(place: Place, name: string): Place {
 }
 
 /** The place of a list item that is known by the values of its key fields: `ports[port=5432,protocol=TCP]`. */
-export function itemAt(place: Place, key: Readonly<Record<string, unknown>>): Place {
+export function itemAt(place: Place, key: Extract<ItemKey, object> | (() => Extract<ItemKey, object>)): Place {
   return new ItemPlace(place, key);
 }
 

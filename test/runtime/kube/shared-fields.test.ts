@@ -20,3 +20,11 @@ test("fields that were shared and frozen before can be shared again", () => {
   for (const part of Object.values(first)) Object.freeze(part);
   expect(shared.share(fields("a"))).toEqual(fields("a"));
 });
+
+test("what is alike in name alone is never taken for the same, however many there are", () => {
+  const shared = new SharedFields();
+  const various = (number: number) => ({
+    "f:spec": { [`f:${number % 20}`]: {}, "f:replicas": number % 3 ? {} : null },
+  });
+  for (let number = 0; number < 60; number++) expect(shared.share(various(number))).toEqual(various(number));
+});
