@@ -193,11 +193,16 @@ export class Informer<T extends KubeObject> {
 export function cacheOf(informers: Iterable<Pick<Informer<any>, "kind" | "store" | "covers">>): Cache {
   const byResource = new Map<string, Pick<Informer<any>, "store" | "covers">>();
   for (const informer of informers) byResource.set(resourceName(informer.kind), informer);
+  /** What was asked for before: a pass reads many times, and a kind is nearly always one and the same value. */
+  const byKind = new WeakMap<Kind, Pick<Informer<any>, "store" | "covers">>();
 
   const informerOf = (kind: Kind): Pick<Informer<any>, "store" | "covers"> => {
+    const known = byKind.get(kind);
+    if (known !== undefined) return known;
     const informer = byResource.get(resourceName(kind));
     if (informer === undefined)
       throw new Error(`${resourceName(kind)} are not watched, so they cannot be read from the cache`);
+    byKind.set(kind, informer);
     return informer;
   };
   return {
