@@ -4,7 +4,7 @@ import type { KubeClient } from "../../src/runtime/kube/client.ts";
 import { isConflict, RetryAfterError, TerminalError } from "../../src/runtime/kube/errors.ts";
 import { ConfigMap, Pod, Secret, Service, StatefulSet } from "../../src/runtime/kube/kinds.ts";
 import type { Kind, KubeObject } from "../../src/runtime/kube/object.ts";
-import { BoundClient } from "../../src/runtime/loop/bound-client.ts";
+import { boundClient } from "../../src/runtime/loop/bound-client.ts";
 import {
   type Applied,
   applyChildren,
@@ -153,7 +153,7 @@ describe("a pass", () => {
     ]);
 
     let writes = 0;
-    const client = new BoundClient(world.client, { beforeWrite: () => void (writes += 1) });
+    const client = boundClient(world.client, { beforeWrite: () => void (writes += 1) });
     await world.read(...kinds);
     const plan = { namespace: world.namespace };
     const context = { ...world.context, client };

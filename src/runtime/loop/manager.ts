@@ -13,7 +13,7 @@ import type { Log } from "../telemetry/log.ts";
 import { createMetrics, type Metrics } from "../telemetry/metrics.ts";
 import { startTelemetryServer, type ListenOptions, type TelemetryServer } from "../telemetry/server.ts";
 import { createTracing, type Tracer } from "../telemetry/trace.ts";
-import { BoundClient } from "./bound-client.ts";
+import { boundClient } from "./bound-client.ts";
 import { startController, type ControllerOptions, type ControllerWorld, type RunningController } from "./controller.ts";
 import { InformerSet } from "./informer-set.ts";
 import { lead, type Leadership, type LeaseOptions } from "./leader.ts";
@@ -146,7 +146,7 @@ export function createManager(options: ManagerOptions): Manager {
       lost.addEventListener("abort", () => abortAll(lost.reason), { once: true });
     }
     const assertHeld = leadership?.assertHeld;
-    const writer = assertHeld === undefined ? client : new BoundClient(client, { beforeWrite: assertHeld });
+    const writer = assertHeld === undefined ? client : boundClient(client, { beforeWrite: assertHeld });
     const tracing = options.tracer === undefined ? undefined : await createTracing(options.tracer);
     const world: Omit<ControllerWorld, "metrics"> = {
       client: rememberingClient(writer, informers),

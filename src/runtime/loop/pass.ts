@@ -11,10 +11,10 @@ import type { Cache } from "../kube/store.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { ControllerMetrics, ReconcileResult } from "../telemetry/metrics.ts";
 import type { PassSpan, Tracing } from "../telemetry/trace.ts";
-import { BoundClient } from "./bound-client.ts";
+import { boundClient } from "./bound-client.ts";
 import { defaultErrorPolicy, type ErrorOutcome, type Outcome } from "./outcome.ts";
 import type { Next, Turn } from "./queue.ts";
-import { TracedClient } from "./traced-client.ts";
+import { tracedClient } from "./traced-client.ts";
 
 /** Everything that one pass may use; each part can be replaced in a test. `value` is of the controller's own type. */
 export interface Context<V> {
@@ -89,12 +89,12 @@ export function createPasses<T extends KubeObject, V>(options: PassOptions<T, V>
     const { namespace, name } = object.metadata;
     const span = spanOf(turn, object);
     const passLog = world.log.child({ namespace, name, reconcileId: randomUUID(), ...span?.logFields });
-    const client = new BoundClient(world.client, {
+    const client = boundClient(world.client, {
       signal,
       afterWrite: (written) => world.wrote(turn.key, written),
     });
     const context: Context<V> = {
-      client: span === undefined ? client : new TracedClient(client, span),
+      client: span === undefined ? client : tracedClient(client, span),
       cache,
       events: world.events,
       clock,

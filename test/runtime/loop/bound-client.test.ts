@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CallOptions, KubeClient } from "../../../src/runtime/kube/client.ts";
 import { Secret } from "../../../src/runtime/kube/kinds.ts";
-import { BoundClient } from "../../../src/runtime/loop/bound-client.ts";
+import { boundClient } from "../../../src/runtime/loop/bound-client.ts";
 
 const ref = { namespace: "shop", name: "orders" };
 const secret: Secret = { apiVersion: "v1", kind: "Secret", metadata: { ...ref, uid: "1", resourceVersion: "7" } };
@@ -36,7 +36,7 @@ describe("a bound client", () => {
   test("gives every call its signal, unless the call has one of its own", async () => {
     const { calls, client } = recording();
     const { signal } = new AbortController();
-    const bound = new BoundClient(client, { signal });
+    const bound = boundClient(client, { signal });
     for (const call of [...reads(bound), ...writes(bound)]) await call();
     expect(calls).toHaveLength(7);
     expect(calls.every((each) => each.signal === signal)).toBe(true);
@@ -47,7 +47,7 @@ describe("a bound client", () => {
 
   test("sends no write whose condition does not hold any more, and still reads", async () => {
     const { calls, client } = recording();
-    const bound = new BoundClient(client, {
+    const bound = boundClient(client, {
       beforeWrite: () => {
         throw new Error("the lease is lost");
       },
@@ -60,7 +60,7 @@ describe("a bound client", () => {
 
   test("tells what was written, but not what was deleted", async () => {
     const told: unknown[] = [];
-    const bound = new BoundClient(recording().client, { afterWrite: (object) => told.push(object) });
+    const bound = boundClient(recording().client, { afterWrite: (object) => told.push(object) });
     for (const call of [...reads(bound), ...writes(bound)]) await call();
     expect(told).toEqual([secret, secret, secret, secret]);
   });
