@@ -46,7 +46,8 @@ export function databaseController(options: DatabaseControllerOptions): Controll
   return {
     name: "database",
     for: Database,
-    // Its own status never wakes it.
+    // Its own status never wakes it; one that another has written does.
+    guardsStatus: true,
     when: on.any(
       on.generationChanged,
       on.finalizersChanged,

@@ -1,6 +1,7 @@
 // Somebody edits or deletes by hand what belongs to a Database: it comes back as it was.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { annotations } from "../../src/database/names.ts";
+import { Database } from "../../src/database/api.ts";
+import { annotations, fieldManager } from "../../src/database/names.ts";
 import {
   ConfigMap,
   PersistentVolumeClaim,
@@ -235,6 +236,23 @@ test("everything that may be deleted comes back as it was, each instance with it
     Object.fromEntries(all.filter((each) => !isVolume(each)).map((each) => [titleOf(each), contentOf(each.object)]));
   expect(contents(await objectsOf(scenario))).toEqual(contents(found));
   expect(await volumeUids(scenario)).toEqual(volumes);
+});
+
+test("a status that somebody else wrote is put right at once: a person's, and the late one of a former leader", async () => {
+  const { admin } = scenario;
+  const database = await scenario.ready();
+  const { status } = database;
+  if (status === undefined) throw new Error("there is no status");
+  for (const writer of ["kubectl", fieldManager]) {
+    const wrong: Database = { ...database, metadata: refTo(database), status: { ...status, primary: "other" } };
+    const written = await admin.applyStatus(Database, wrong, { fieldManager: writer });
+    expect(written.status?.primary).toBe("other");
+    await eventually("the status is as before", async () => {
+      expect((await scenario.database())?.status).toEqual(status);
+      return true;
+    });
+  }
+  await untilIdle(operator);
 });
 
 test("a RoleBinding that was replaced by one of another role is made anew", async () => {

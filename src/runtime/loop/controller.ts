@@ -1,4 +1,5 @@
 // A controller: kinds + queue + workers. Changes in the cache become keys, keys become passes, one at a time each.
+import { isDeepStrictEqual } from "node:util";
 import { backoffMs, defaultBackoff, type Backoff } from "../backoff.ts";
 import { sleep, type Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
@@ -32,6 +33,11 @@ type Value<V> = undefined extends V ? { readonly value?: V } : { readonly value:
 
 interface ControllerSettings<T extends KubeObject, V> extends Watches<T>, PassOptions<T, V> {
   readonly sources?: readonly Source[];
+  /**
+   * true: a status of the controller's own kind that somebody else has written wakes its object, whatever `when` says: a person, or
+   * a former leader whose last write came late. For a reconciler that writes the status through its context. Default false.
+   */
+  readonly guardsStatus?: boolean;
   /** How many keys may run at once. Default 1. */
   readonly concurrency?: number;
   /** Default 1 s … 5 min, factor 2, jitter 0.2. */
@@ -121,13 +127,15 @@ export function startController<T extends KubeObject, V>(
         if (wake.own && replaces(delta)) queue.forget(keyOf(refTo(delta.object)));
         // Its finalizers wait for us: whoever writes a predicate thinks of the spec.
         const mustCount = wake.own && isBeginning(delta);
-        if (!mustCount && wake.options.when?.(delta) === false) return;
+        const counts = mustCount || wake.options.when?.(delta) !== false;
+        const ofStatus = !counts && wake.own && options.guardsStatus === true && isStatusChange(delta);
+        if (!counts && !ofStatus) return;
         const priority = delta.type === "initial" ? priorities.low : priorities.fresh;
         // Writes to its own kind are left to predicates, which can tell a status from a finalizer.
-        const skips = skipsOwn(wake) && delta.type !== "deleted" && delta.own === true;
+        const skips = ofStatus || (skipsOwn(wake) && delta.type !== "deleted" && delta.own === true);
         const author = skips ? ownWrites.authorOf(delta.object) : undefined;
         for (const key of keysOf(wake, delta, cache)) {
-          const early = mayWait(wake, delta) ? earlyEchoes.get(key) : undefined;
+          const early = ofStatus || mayWait(wake, delta) ? earlyEchoes.get(key) : undefined;
           if (early !== undefined) early.push({ object: delta.object, options: { priority, reason } });
           else if (key !== author) queue.add(key, { priority, reason });
         }
@@ -219,6 +227,11 @@ interface EarlyEcho {
 
 function mayWait(wake: Wake, delta: Delta): boolean {
   return skipsOwn(wake) && delta.type !== "deleted" && delta.mayBeOwn === true;
+}
+
+function isStatusChange(delta: Delta): boolean {
+  const statusOf = (object: KubeObject): unknown => (object as { readonly status?: unknown }).status;
+  return delta.type === "updated" && !isDeepStrictEqual(statusOf(delta.old), statusOf(delta.object));
 }
 
 function skipsOwn({ own, options }: Wake): boolean {

@@ -371,6 +371,54 @@ describe("own writes", () => {
     expect(passes).toEqual(["orders", "orders"]);
   });
 
+  describe("to the status of the controller's own kind", () => {
+    const withStatus = (version: string, phase: string): KubeObject =>
+      ({
+        ...configMap("orders", { uid: "o", resourceVersion: version, generation: 1 }),
+        status: { phase },
+      }) as KubeObject;
+    const guards = { when: generationChanged, guardsStatus: true };
+    const answers = (before: Promise<void> = Promise.resolve()): Partial<KubeClient> => ({
+      applyStatus: async () => {
+        await before;
+        return withStatus("70", "Ready") as never;
+      },
+    });
+    const telling: Reconcile<ConfigMap, void> = async (object, { client }) => {
+      if (!("status" in object)) await client.applyStatus(ConfigMap, object, { fieldManager: "test" });
+      return awaitChange;
+    };
+    const orders = configMap("orders", { uid: "o", generation: 1 });
+
+    test("wake nobody; what somebody else writes there wakes where it is guarded", async () => {
+      const world = new TestWorld(answers());
+      const guarding = start(telling, guards, world);
+      const other = start(content, { name: "other", when: generationChanged }, world);
+      world.put(ConfigMap, orders);
+      await settle();
+      world.put(ConfigMap, withStatus("70", "Ready") as ConfigMap);
+      await settle();
+      expect([guarding.passes, other.passes]).toEqual([["orders"], ["orders"]]);
+      world.put(ConfigMap, withStatus("71", "Failed") as ConfigMap);
+      await settle();
+      expect([guarding.passes, other.passes]).toEqual([["orders", "orders"], ["orders"]]);
+    });
+
+    test.each([
+      { told: "70", passed: 1, because: "it is the version that the write was answered with" },
+      { told: "71", passed: 2, because: "somebody else has made that version" },
+    ])("that come before their answer: $passed passes, since $because", async ({ told, passed }) => {
+      const answer = Promise.withResolvers<void>();
+      const { world, passes } = start(telling, guards, new TestWorld(answers(answer.promise)));
+      world.put(ConfigMap, orders);
+      await settle();
+      world.put(ConfigMap, withStatus(told, "Ready") as ConfigMap);
+      answer.resolve();
+      await settle();
+      expect(passes).toHaveLength(passed);
+    });
+  });
+
   test("it does wake a key that another pass wrote for, and a controller that asked for it", async () => {
     const world = new TestWorld(clientThatAnswers("70"));
     const other = start(content, { name: "other", owns: [{ kind: Secret }] }, world);
