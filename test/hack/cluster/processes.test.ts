@@ -47,11 +47,12 @@ test("ending all empties the record, also of a process that ignores the polite s
 });
 
 test("a recorded pid that belongs to another process by now is left alone", async () => {
-  const bystander = startRecorded(directory, launch("while :; do sleep 1; done"), { detached: false });
+  const bystander = startRecorded(directory, launch("echo ready; while :; do sleep 1; done"), { detached: false });
   const older = { ...bystander, startTime: "1" };
   const other = { ...bystander, binary: "/usr/bin/etcd" };
   // While one program replaces another (setpriv does) its command line is empty, and nobody can tell.
-  await expect.poll(() => [older, other].map(isRunning)).toEqual([false, false]);
+  await expect.poll(() => readFile(join(directory, "log/orders.log"), "utf8")).toBe("ready\n");
+  expect([older, other].map(isRunning)).toEqual([false, false]);
   await endProcess(older, "SIGKILL");
   await endProcess(other, "SIGKILL");
   expect(isRunning(bystander)).toBe(true);
