@@ -12,9 +12,10 @@ import { specSchema } from "../support/edits-samples.ts";
 import { createNamespace, kubectl, wouldTake } from "../support/kubectl.ts";
 import { edited, editsOf, type Edit } from "../support/schema-edits.ts";
 import { timed } from "../support/story.ts";
+import { testSeed } from "../support/test-seed.ts";
 
 const asked = process.env["HOLDFAST_TEST_EDITS"] ?? "2";
-const seed = Number(process.env["HOLDFAST_TEST_SEED"] ?? Math.floor(Math.random() * 1_000_000));
+const seed = testSeed();
 /** Databases that are edited side by side, each with a fresh one beside it: they mostly wait. */
 const width = Number(process.env["HOLDFAST_TEST_WIDTH"] ?? 2);
 const namespace = "e2e-edits";

@@ -7,6 +7,7 @@ import { crashModes, type CrashMode } from "../support/crash.ts";
 import { differencesOf, tell } from "../support/crash-story.ts";
 import { createSlots } from "../support/slots.ts";
 import { stories } from "../support/stories.ts";
+import { testSeed } from "../support/test-seed.ts";
 
 /** Stories told at once: enough to keep two cores busy while each waits for something. */
 const slots = createSlots(6);
@@ -16,7 +17,7 @@ const parts: Readonly<Record<CrashMode, number>> = { after: 2, before: 8, answer
 const asked = process.env["HOLDFAST_TEST_CRASH"]?.split(" ") ?? [];
 const [onlyStory, onlyWrite, onlyMode] = asked[0] === "all" ? [] : asked;
 /** Of the points of which not all are told, which: another part in each run, so that none is left out for long. */
-const seed = Number(process.env["HOLDFAST_TEST_SEED"] ?? Math.floor(Math.random() * 8));
+const seed = testSeed(8);
 
 /** All are told when asked for, else a part of them. */
 function isChosen(write: number, mode: CrashMode): boolean {

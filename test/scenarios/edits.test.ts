@@ -15,9 +15,10 @@ import {
 import { createRandom, type Random } from "../support/edits-random.ts";
 import { samples, specSchema, wholeSpec } from "../support/edits-samples.ts";
 import { edited, editsOf, type Edit } from "../support/schema-edits.ts";
+import { testSeed } from "../support/test-seed.ts";
 
 const asked = process.env["HOLDFAST_TEST_EDITS"] ?? "";
-const seed = Number(process.env["HOLDFAST_TEST_SEED"] ?? Math.floor(Math.random() * 1_000_000));
+const seed = testSeed();
 /** Databases that are edited side by side: enough to keep two cores busy while each waits for something. */
 const width = Number(process.env["HOLDFAST_TEST_WIDTH"] ?? 6);
 /** Where not all edits are made: so many of each field of the spec, and of each of placement. */

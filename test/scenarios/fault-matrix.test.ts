@@ -10,9 +10,10 @@ import { chosenCells, type Cell } from "../support/fault-choice.ts";
 import { judge, tellFaulted, type FaultPlans, type Run } from "../support/fault-story.ts";
 import { createSlots } from "../support/slots.ts";
 import { faultStories, type Story } from "../support/stories.ts";
+import { testSeed } from "../support/test-seed.ts";
 
 const asked = process.env["HOLDFAST_TEST_FAULTS"] ?? "";
-const seed = Number(process.env["HOLDFAST_TEST_SEED"] ?? Math.floor(Math.random() * 1_000_000));
+const seed = testSeed();
 /** Plans of a run that failed, as it printed them, in place of those that the seed makes. */
 const given = process.env["HOLDFAST_TEST_PLAN"];
 /** Runs side by side: enough to keep two cores busy while each waits for something. */
