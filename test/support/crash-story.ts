@@ -5,6 +5,7 @@ import jsonPatch from "fast-json-patch";
 import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { isEvent, isLease, isWrite, type Call } from "./audit.ts";
 import { countingClient, type CountingClient, type CrashPoint } from "./crash.ts";
+import { whereTheyDiffer } from "./difference-words.ts";
 import { openScenario, type RunningOperator } from "./scenario.ts";
 import { hasOrphans, snapshotOf, type Snapshot } from "./snapshot.ts";
 import type { Story } from "./stories.ts";
@@ -75,14 +76,12 @@ export type Outcome = Pick<Told, "state" | "created" | "deleted">;
 export function differencesOf(expected: Outcome, actual: Outcome): readonly string[] {
   return (["state", "created", "deleted"] as const).flatMap((part) =>
     jsonPatch.compare(expected[part], actual[part]).map((change) => {
-      const was = change.op === "add" ? "" : brief(jsonPatch.getValueByPointer(expected[part], change.path));
-      const is = "value" in change ? brief(change.value) : "";
-      return `${part}: ${change.path} was ${was || "absent"}, is ${is || "absent"}`;
+      const was: unknown = change.op === "add" ? undefined : jsonPatch.getValueByPointer(expected[part], change.path);
+      const [before, now] = whereTheyDiffer(was, "value" in change ? change.value : undefined);
+      return `${part}: ${change.path} was ${before}, is ${now}`;
     }),
   );
 }
-
-const brief = (value: unknown): string => JSON.stringify(value).slice(0, 200);
 
 /** Until two looks are the same, and nothing is left to be collected. Answers the last look. */
 export async function quiet(look: () => Promise<Snapshot>): Promise<Snapshot> {

@@ -2,6 +2,7 @@
 // differ is brought to one form by rules, each with its reason. Pure.
 import jsonPatch from "fast-json-patch";
 import { annotations, labels } from "../../src/database/names.ts";
+import { whereTheyDiffer } from "./difference-words.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** "PersistentVolumeClaim orders-<replica 1>" → what it says. */
@@ -64,11 +65,10 @@ export function differencesBetween(expected: World, actual: World): readonly str
   return jsonPatch.compare(expected, actual).map((change) => {
     const was = change.op === "add" ? undefined : jsonPatch.getValueByPointer(expected, change.path);
     const is = "value" in change ? change.value : undefined;
-    return `${change.path}: ${brief(was)} expected, is ${brief(is)}`;
+    const [expectedThere, isThere] = whereTheyDiffer(was, is, 300);
+    return `${change.path}: ${expectedThere} expected, is ${isThere}`;
   });
 }
-
-const brief = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value).slice(0, 300));
 
 /** Says "True", "False" or "Unknown", and why; of a Database that has not been looked at, nothing. */
 export function conditionIn(world: World, type: string): { status: string; reason: string } | undefined {

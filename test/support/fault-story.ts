@@ -25,8 +25,8 @@ export type FaultPlans = readonly FaultPlan[];
 export interface Run extends Outcome {
   /** The operators' writes since the plan began, as asked: "apply statefulsets.apps shop/orders-1", lease and Events aside. */
   readonly writes: readonly string[];
-  /** How many of those the API server took without anything being otherwise after it, or refused. */
-  readonly vainWrites: number;
+  /** Those that the API server took without anything being otherwise after it ("200 apply …"), or refused ("409 …"). */
+  readonly vainWrites: readonly string[];
   /** How many passes the operators made since the plan began. */
   readonly passes: number;
   readonly fired: readonly string[];
@@ -76,12 +76,14 @@ export async function tellFaulted(
     .calls()
     .slice(from)
     .filter((call) => isOperatorsWork(call) && call.receivedAt >= at);
+  const named = ({ request }: (typeof calls)[number]): string => titleOf(request).replaceAll(namespace, "shop");
   return {
     state,
     ...counts,
-    writes: calls.map(({ request }) => titleOf(request).replaceAll(namespace, "shop")),
-    vainWrites: calls.filter(({ effective, upstreamStatus = 0 }) => effective === false || upstreamStatus >= 400)
-      .length,
+    writes: calls.map(named),
+    vainWrites: calls
+      .filter(({ effective, upstreamStatus = 0 }) => effective === false || upstreamStatus >= 400)
+      .map((call) => `${call.upstreamStatus} ${named(call)}`),
     passes: made,
     fired: operators.fired(),
     problems: [
@@ -117,8 +119,11 @@ export function judge(story: Story, expected: Run, actual: Run): readonly string
   // I13: one in twenty, and one for each request that met a fault: whoever did not hear that it was done may write once more.
   const ofRequests = fired.filter((fault) => !fault.includes(" watch ")).length;
   const allowed = 2 + Math.ceil(actual.writes.length / 20) + ofRequests;
+  const { vainWrites, writes } = actual;
   const vain =
-    actual.vainWrites > allowed ? [`I13: ${actual.vainWrites} of ${actual.writes.length} writes were in vain`] : [];
+    vainWrites.length > allowed
+      ? [`I13: ${vainWrites.length} of ${writes.length} writes were in vain: ${vainWrites.join(", ")}`]
+      : [];
   return [...different, ...actual.problems, ...restless, ...vain];
 }
 
