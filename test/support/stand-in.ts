@@ -2,7 +2,7 @@
 // It only marks objects as those would (bound volumes, ready Pods, roles, the leader's Endpoints). Everything else is real.
 import { Endpoints, PersistentVolumeClaim, Pod } from "../../src/runtime/kube/kinds.ts";
 import type { KubeClient } from "../../src/runtime/kube/client.ts";
-import type { Kind } from "../../src/runtime/kube/object.ts";
+import { refTo, type Kind } from "../../src/runtime/kube/object.ts";
 import { Informer } from "../../src/runtime/kube/informer.ts";
 import { bindVolumes, ensureStorageClass, fieldManager, identity, lackOf, waitsForVolume } from "./stand-in-volumes.ts";
 
@@ -216,7 +216,7 @@ export async function startStandIn(
       return;
     }
     const currentTimeline = leader === undefined ? Number(timeline) + 1 : Number(timeline);
-    if (leader === undefined) await lead(database, chosen, currentTimeline);
+    if (leader === undefined && !(await lead(database, chosen, currentTimeline))) return;
     state.leading.set(database, { name: chosen.metadata.name, uid: chosen.metadata.uid ?? "" });
     // The leader first: what a replica starts with can depend on it.
     for (const pod of [chosen, ...pods.filter((other) => other !== chosen)]) {
@@ -235,8 +235,23 @@ export async function startStandIn(
       .toSorted((a, b) => ran(b) - ran(a) || a.metadata.name.localeCompare(b.metadata.name));
   }
 
-  async function lead(database: string, pod: Pod, timeline: number): Promise<void> {
-    await client.apply(
+  /**
+   * A real Pod goes when nothing runs in it any more, one without a node at once: what was written by then for one that had gone is
+   * taken back, as if it had not been. Answers whether it leads.
+   */
+  async function lead(database: string, pod: Pod, timeline: number): Promise<boolean> {
+    const made = await writeLeader(database, pod, timeline);
+    const { metadata } = (await client.get(Pod, { namespace, name: pod.metadata.name })) ?? {};
+    if (metadata?.uid === pod.metadata.uid) return true;
+    for (const object of made) await client.delete(Endpoints, refTo(object), { uid: object.metadata.uid ?? "" });
+    return false;
+  }
+
+  /** @returns what there was not before */
+  async function writeLeader(database: string, pod: Pod, timeline: number): Promise<readonly Endpoints[]> {
+    const names = [database, `${database}-config`];
+    const before = await Promise.all(names.map((name) => client.get(Endpoints, { namespace, name })));
+    const leader = await client.apply(
       Endpoints,
       {
         apiVersion: "v1",
@@ -253,7 +268,7 @@ export async function startStandIn(
       },
       { fieldManager, signal: stopped.signal },
     );
-    await client.apply(
+    const configuration = await client.apply(
       Endpoints,
       {
         apiVersion: "v1",
@@ -267,6 +282,7 @@ export async function startStandIn(
       },
       { fieldManager, signal: stopped.signal },
     );
+    return [leader, configuration].filter(({ metadata }) => !before.some((one) => one?.metadata.uid === metadata.uid));
   }
 
   async function switchOver(database: string, leader: string, candidate: string): Promise<string | undefined> {
@@ -278,9 +294,9 @@ export async function startStandIn(
     if (!state.members.has(pod.metadata.uid ?? "")) {
       return "switchover is not possible: no good candidates have been found";
     }
-    await lead(database, pod, Number(timeline) + 1);
+    const leads = await lead(database, pod, Number(timeline) + 1);
     changed.resolve();
-    return undefined;
+    return leads ? undefined : "switchover failed";
   }
 
   async function mark(pod: Pod, role: "primary" | "replica", timeline: number, words: MemberWords): Promise<void> {
