@@ -208,7 +208,9 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     ready: (name) =>
       eventually(`${name ?? "orders"} is Ready`, async () => {
         const object = await database(name);
-        return isReady(object) ? object : undefined;
+        const said = JSON.stringify(object?.status?.conditions ?? "nothing");
+        if (isReady(object)) return object;
+        throw new Error(`its conditions say ${said}`);
       }),
     remove: async (name) => {
       const object = await database(name);
