@@ -52,7 +52,7 @@ export interface StoreOptions<T extends KubeObject> {
   readonly watches?: ((object: T) => boolean) | undefined;
 }
 
-/** A write of ours that the watch has not told yet. */
+/** A write of ours, or what was read live, that the watch has not told yet. */
 type Ahead<T> =
   | { readonly type: "written"; readonly object: T }
   /** Hides the object of this uid until the watch tells what became of it, and all that bore the name before (`version`). */
@@ -161,9 +161,35 @@ export class Store<T extends KubeObject> {
       if (known === undefined || known.metadata.uid === uid) this.#hide(key, uid, version);
       return;
     }
-    const ahead = this.#ahead.get(key);
     if (isTold(version, this.#syncedOf(key)) || isTold(version, known?.metadata.resourceVersion)) return;
     if (!this.#ownVersions.has(version)) this.#ownVersions.set(version, how);
+    this.#layOver(key, version, object);
+  }
+
+  /**
+   * The API server's answer to a live read: readers see it at once, where it is newer than what they see. What the watch then tells
+   * of it is news: nobody knows who wrote it. The object is held from now on, without the managedFields of others.
+   * @param seen what readers saw before the read was sent; where there is nothing now they do not see it any more
+   */
+  read(ref: Ref, seen: Readonly<T> | undefined, object: T | undefined): void {
+    const key = keyOf(ref);
+    const known = this.#visible.get(key);
+    const { resourceVersion: version, uid } = (object ?? seen)?.metadata ?? {};
+    if (!isOrdered(version)) return;
+    if (object === undefined) {
+      if (uid !== undefined && known?.metadata.uid === uid) this.#hide(key, uid, version);
+    } else if (
+      this.#options.watches?.(object) !== false &&
+      !isTold(version, this.#syncedOf(key)) &&
+      !isTold(version, known?.metadata.resourceVersion)
+    ) {
+      this.#layOver(key, version, object);
+    }
+  }
+
+  #layOver(key: Key, version: string, object: T): void {
+    const ahead = this.#ahead.get(key);
+    const { uid } = object.metadata;
     if (!isNewer(version, this.#nextOwn)) this.#nextOwn = version;
     if (ahead?.type === "gone" && (isTold(version, ahead.version) || (ahead.uid === uid && !isTerminating(object))))
       return;

@@ -5,7 +5,10 @@ import { type Delta, Store } from "../../../src/runtime/kube/store.ts";
 import { ourManager, StoreServer } from "../../support/store-server.ts";
 
 type Snapshot = ReturnType<StoreServer["snapshot"]>;
-type Answer = { readonly object: KubeObject; readonly how: "created" | "changed" } | { readonly deleted: KubeObject };
+type Answer =
+  | { readonly object: KubeObject; readonly how: "created" | "changed" }
+  | { readonly deleted: KubeObject }
+  | { readonly read: string; readonly seen: Readonly<KubeObject> | undefined; readonly found: KubeObject | undefined };
 
 /** A store beside the server that it follows, with everything that is under way between the two. */
 class World {
@@ -48,6 +51,11 @@ class World {
     if (object !== undefined) this.answers.push({ object, how: "changed" });
   }
 
+  liveRead(name: string): void {
+    const seen = this.store.get({ namespace: "shop", name });
+    this.answers.push({ read: name, seen, found: structuredClone(this.server.objects.get(name)) });
+  }
+
   /** The API server's answers overtake each other. */
   answer(which: number): void {
     const [answer] = this.answers.splice(which % Math.max(1, this.answers.length), 1);
@@ -57,6 +65,16 @@ class World {
       const seen = this.store.get(refTo(answer.object));
       if (seen !== undefined && seen.metadata.uid === answer.object.metadata.uid)
         expect(versionOf(seen)).toBeGreaterThanOrEqual(versionOf(answer.object));
+      return;
+    }
+    if ("read" in answer) {
+      const ref = { namespace: "shop", name: answer.read };
+      this.store.read(ref, answer.seen, answer.found);
+      const seen = this.store.get(ref);
+      if (answer.found === undefined && answer.seen !== undefined)
+        expect(seen?.metadata.uid).not.toBe(answer.seen.metadata.uid);
+      if (seen !== undefined && answer.found !== undefined && seen.metadata.uid === answer.found.metadata.uid)
+        expect(versionOf(seen)).toBeGreaterThanOrEqual(versionOf(answer.found));
       return;
     }
     const { uid } = answer.deleted.metadata;
@@ -189,6 +207,7 @@ const step: fc.Arbitrary<(world: World) => void> = fc.oneof(
   { weight: 2, arbitrary: name.map((name) => (world: World) => world.server.delete(name, "others")) },
   { weight: 1, arbitrary: name.map((name) => (world: World) => void world.server.release(name, "others")) },
   { weight: 2, arbitrary: name.map((name) => (world: World) => world.ourRelease(name)) },
+  { weight: 2, arbitrary: name.map((name) => (world: World) => world.liveRead(name)) },
   { weight: 5, arbitrary: fc.nat(3).map((which) => (world: World) => world.answer(which)) },
   { weight: 5, arbitrary: fc.integer({ min: 1, max: 3 }).map((count) => (world: World) => world.deliver(count)) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }).map((count) => (world: World) => world.repeat(count)) },
