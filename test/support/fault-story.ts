@@ -17,7 +17,7 @@ import {
 import { passes, untilIdle } from "./observations.ts";
 import { eventually, openScenario, type RunningOperator, type Scenario } from "./scenario.ts";
 import { snapshotOf, type Snapshot } from "./snapshot.ts";
-import type { Story } from "./stories.ts";
+import { storyPatienceMs, type Story } from "./stories.ts";
 
 /** One for each operator; of two the first one leads. Plain JSON: it repeats the run. */
 export type FaultPlans = readonly FaultPlan[];
@@ -239,10 +239,14 @@ async function stuck(scenario: Scenario): Promise<readonly string[]> {
   const spec = { ...database?.spec, parameters: { work_mem: "17MB" } };
   try {
     await scenario.apply(spec);
-    await eventually("a later edit is taken up", async () => {
-      const { metadata, status } = (await scenario.database()) ?? {};
-      return status?.observedGeneration === metadata?.generation ? true : undefined;
-    });
+    await eventually(
+      "a later edit is taken up",
+      async () => {
+        const { metadata, status } = (await scenario.database()) ?? {};
+        return status?.observedGeneration === metadata?.generation ? true : undefined;
+      },
+      storyPatienceMs,
+    );
     return [];
   } catch (error) {
     return [`stuck: ${String(error)}`];

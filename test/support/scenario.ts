@@ -94,7 +94,7 @@ export interface Scenario extends AsyncDisposable {
   apply(spec?: Partial<DatabaseSpec>, name?: string): Promise<Database>;
   database(name?: string): Promise<Database | undefined>;
   /** Waits until Ready is true for the newest generation. */
-  ready(name?: string): Promise<Database>;
+  ready(name?: string, patienceMs?: number): Promise<Database>;
   remove(name?: string): Promise<void>;
   /** What the API server was asked about this namespace, by everybody or by one user. */
   calls(user?: string): Promise<Call[]>;
@@ -208,13 +208,17 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
         },
         { fieldManager: "user" },
       ),
-    ready: (name) =>
-      eventually(`${name ?? "orders"} is Ready`, async () => {
-        const object = await database(name);
-        const said = JSON.stringify(object?.status?.conditions ?? "nothing");
-        if (isReady(object)) return object;
-        throw new Error(`its conditions say ${said}`);
-      }),
+    ready: (name, patienceMs) =>
+      eventually(
+        `${name ?? "orders"} is Ready`,
+        async () => {
+          const object = await database(name);
+          const said = JSON.stringify(object?.status?.conditions ?? "nothing");
+          if (isReady(object)) return object;
+          throw new Error(`its conditions say ${said}`);
+        },
+        patienceMs,
+      ),
     remove: async (name) => {
       const object = await database(name);
       if (object !== undefined) await patient.delete(Database, refTo(object), { uid: object.metadata.uid ?? "" });

@@ -3,7 +3,7 @@ import { Database, type DatabaseSpec } from "../../src/database/api.ts";
 import { annotations, managedByHoldfast } from "../../src/database/names.ts";
 import { PersistentVolumeClaim, Pod, Secret, StatefulSet } from "../../src/runtime/index.ts";
 import { conditionOf, volumeUids } from "./observations.ts";
-import { eventually, type Scenario } from "./scenario.ts";
+import { eventually as eventuallyWithin, type Scenario } from "./scenario.ts";
 import { deleteInUse } from "./volume-losses.ts";
 
 export interface Story {
@@ -23,12 +23,18 @@ export interface Story {
 
 type Part = (scenario: Scenario) => Promise<void>;
 
+/** What all requests meet in turn takes a minute by itself, and the machine may be busy. A run that ends well never waits so long. */
+export const storyPatienceMs = 240_000;
+const eventually = <T>(what: string, question: () => Promise<T | undefined>): Promise<T> =>
+  eventuallyWithin(what, question, storyPatienceMs);
+const ready = async (scenario: Scenario): Promise<void> => void (await scenario.ready("orders", storyPatienceMs));
+
 /** It is declared so, and becomes so. */
 const reaches =
   (spec: Partial<DatabaseSpec>): Part =>
   async (scenario) => {
     await scenario.apply(spec);
-    await scenario.ready();
+    await ready(scenario);
   };
 
 /** It is deleted, and gone. */
@@ -93,7 +99,7 @@ export const stories: readonly Story[] = [
         const uid = (await volumeUids(scenario))["orders-1"];
         return uid !== undefined && uid !== before["orders-1"] ? true : undefined;
       });
-      await scenario.ready();
+      await ready(scenario);
     },
   },
   {
@@ -136,7 +142,7 @@ export const faultStories: readonly Story[] = [
       await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });
       await eventually("there is a third instance", () => admin.get(StatefulSet, { namespace, name: "orders-3" }));
       await scenario.apply({ replicas: 1, deletionPolicy: "Delete" });
-      await scenario.ready();
+      await ready(scenario);
     },
     compares: "world",
   },
@@ -153,7 +159,7 @@ export const faultStories: readonly Story[] = [
         return isStaying.length < 3 ? true : undefined;
       });
       await scenario.apply({ replicas: 3, deletionPolicy: "Delete" });
-      await scenario.ready();
+      await ready(scenario);
     },
     compares: "world",
   },
@@ -164,7 +170,7 @@ export const faultStories: readonly Story[] = [
     act: async (scenario) => {
       await scenario.apply({ replicas: 2, storage: { size: "2Gi" } });
       await scenario.apply({ replicas: 2, storage: { size: "3Gi" } });
-      await scenario.ready();
+      await ready(scenario);
       await eventually("they have grown", async () =>
         (await scenario.database())?.status?.volumeSize === "3Gi" ? true : undefined,
       );
@@ -176,7 +182,7 @@ export const faultStories: readonly Story[] = [
     begin: async (scenario) => {
       scenario.standIn.missImages((image) => image === missing);
       await scenario.apply({ replicas: 2 });
-      await scenario.ready();
+      await ready(scenario);
     },
     act: async (scenario) => {
       const { admin, namespace } = scenario;
@@ -188,7 +194,7 @@ export const faultStories: readonly Story[] = [
         return items.some(waits) ? true : undefined;
       });
       await scenario.apply({ replicas: 2, image: "registry.example/pg:17-2" });
-      await scenario.ready();
+      await ready(scenario);
     },
   },
   {
@@ -197,7 +203,7 @@ export const faultStories: readonly Story[] = [
     begin: async (scenario) => {
       await givePassword(scenario, "first");
       await scenario.apply({ replicas: 1, passwordSecretRef: { name: "mine", key: "password" } });
-      await scenario.ready();
+      await ready(scenario);
     },
     act: async (scenario) => {
       for (const password of ["second", "third"]) await givePassword(scenario, password);
@@ -205,7 +211,7 @@ export const faultStories: readonly Story[] = [
         const { roles } = scenario.postgres.cluster(`${scenario.namespace}/orders`);
         return roles.get("orders")?.password === "third" ? true : undefined;
       });
-      await scenario.ready();
+      await ready(scenario);
     },
   },
   {
@@ -219,7 +225,7 @@ export const faultStories: readonly Story[] = [
       );
       await scenario.apply({ replicas: 2, paused: true });
       await scenario.apply({ replicas: 2, paused: false });
-      await scenario.ready();
+      await ready(scenario);
     },
   },
   {
@@ -237,7 +243,7 @@ export const faultStories: readonly Story[] = [
         const made = await admin.create(Database, next, { fieldManager: "user" });
         return made.metadata.uid === before ? undefined : true;
       });
-      await scenario.ready();
+      await ready(scenario);
     },
   },
 ];
