@@ -47,4 +47,13 @@ export const contestants: readonly Contestant[] = [
       return binary(join(cwd, "dist/shop-operator"));
     },
   },
+  {
+    name: "kube-rs",
+    tool: "cargo",
+    async build(cargo, signal) {
+      const cwd = folderOf("kube-rs");
+      await run(cargo, ["build", "--release", "--locked", "--target-dir", "dist"], { cwd, signal });
+      return binary(join(cwd, "dist/release/shop-operator"));
+    },
+  },
 ];

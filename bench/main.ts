@@ -1,5 +1,5 @@
-// `node bench/main.ts [--runs 3] [--count 200] [--big 2000] [--rest 60] [--only holdfast,controller-runtime]`: the runtime
-// beside its peer. Interleaved runs of the same operator, each on a fresh etcd and kube-apiserver; the medians, and ours against
+// `node bench/main.ts [--runs 3] [--count 200] [--big 2000] [--rest 60] [--only holdfast,controller-runtime,kube-rs]`: the runtime
+// beside its peers. Interleaved runs of the same operator, each on a fresh etcd and kube-apiserver; the medians, and ours against
 // Go's in the same run.
 import { parseArgs } from "node:util";
 import { findExecutable } from "../hack/cluster/executables.ts";

@@ -6,7 +6,7 @@ import { auditLogEnd } from "../test/support/audit.ts";
 import { startApiServer, type ApiServer } from "../testing/index.ts";
 import { createAccount, user } from "./account.ts";
 import type { Command } from "./contestants.ts";
-import { logPath, startOperator, type OperatorProcess } from "./operator-process.ts";
+import { logPath, startOperator, type OperatorProcess, type Progress } from "./operator-process.ts";
 import { countRequests, type Requests } from "./requests.ts";
 import { openShops } from "./shops.ts";
 import { quantile, type Figures } from "./table.ts";
@@ -78,15 +78,19 @@ async function runPhases(server: ApiServer, command: Command, load: Load, signal
   const beforeRestart = await auditLogEnd(auditLogPath);
   const restartedAt = performance.now();
   const next = startOperator(command, world);
-  while ((await next.progress()).keys < big) await pause(10);
+  await knows(next, big, pause);
   const restartSeconds = (performance.now() - restartedAt) / 1000;
   await pause(2 * settleMs);
   const restart = await countRequests(auditLogPath, user, beforeRestart);
   const restartCpu = next.cpuSeconds();
   const bigMiB = next.residentMiB();
 
-  const removed = await phase(auditLogPath, next, () => Promise.all(some.map(shops.remove)), pause);
   await next.stop();
+  const last = startOperator(command, { ...world, watchesEventLoop: true });
+  const { eventLoopDelayMs } = await knows(last, big, pause);
+
+  const removed = await phase(auditLogPath, last, () => Promise.all(some.map(shops.remove)), pause);
+  await last.stop();
 
   return {
     "start → first write, ms": noticedAt - startedAt,
@@ -111,6 +115,12 @@ async function runPhases(server: ApiServer, command: Command, load: Load, signal
     "restart: CPU, s": restartCpu,
     "restart: writes": restart.writes,
     "restart: memory after, MiB": bigMiB,
+    ...(eventLoopDelayMs === undefined
+      ? {}
+      : {
+          "restart: event-loop delay p99, ms": eventLoopDelayMs.p99,
+          "restart: event-loop delay at most, ms": eventLoopDelayMs.max,
+        }),
     [`${count} deleted: all, s`]: removed.seconds,
     "deleted: writes an object": removed.writes / count,
   };
@@ -144,6 +154,19 @@ async function phase<T>(
     reconciles: (await operator.progress()).reconciles - reconciles,
     ...(await countRequests(auditLogPath, user, from)),
   };
+}
+
+/** Resolves with its progress once it has reconciled as many Shops. */
+async function knows(
+  operator: OperatorProcess,
+  shops: number,
+  pause: (ms: number) => Promise<void>,
+): Promise<Progress> {
+  for (;;) {
+    const progress = await operator.progress();
+    if (progress.keys >= shops) return progress;
+    await pause(10);
+  }
 }
 
 function logEnd(directory: string): string {

@@ -8,6 +8,8 @@ export interface Progress {
   /** Distinct Shops that were reconciled without an error. */
   readonly keys: number;
   readonly reconciles: number;
+  /** Of those since its start, where it was asked to watch its event loop and has one. */
+  readonly eventLoopDelayMs?: { readonly p99: number; readonly max: number };
 }
 
 export interface OperatorProcess {
@@ -26,18 +28,26 @@ export interface OperatorWorld {
   readonly directory: string;
   readonly kubeconfig: string;
   readonly port: number;
+  /** Asks it to watch its event loop: that costs CPU, so nothing else is measured meanwhile. */
+  readonly watchesEventLoop?: boolean;
 }
 
 export const logPath = (directory: string): string => join(directory, "log", "operator.log");
 
-export function startOperator(command: Command, { directory, kubeconfig, port }: OperatorWorld): OperatorProcess {
+export function startOperator(command: Command, world: OperatorWorld): OperatorProcess {
+  const { directory, kubeconfig, port, watchesEventLoop = false } = world;
   const launch = {
     name: "operator",
     binary: command.program,
     args: command.args,
     workingDirectory: directory,
     logPath: logPath(directory),
-    environment: { ...command.environment, KUBECONFIG: kubeconfig, METRICS_PORT: String(port) },
+    environment: {
+      ...command.environment,
+      KUBECONFIG: kubeconfig,
+      METRICS_PORT: String(port),
+      ...(watchesEventLoop ? { EVENT_LOOP_DELAY: "1" } : {}),
+    },
   };
   const recorded = startRecorded(directory, launch, { detached: false });
   return {

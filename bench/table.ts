@@ -1,6 +1,6 @@
 // Figures of several runs as a table: the median of each contestant, and ours against theirs. Pure.
 
-/** Of one run of one contestant: a name with its unit → the figure, in the order of the table. */
+/** Of one run of one contestant: a name with its unit → the figure, in the order of the table. The first contestant has all that any has. */
 export type Figures = Readonly<Record<string, number>>;
 
 export interface Results {
@@ -25,6 +25,7 @@ export function formatTable({ runs, ratio: [ours, theirs] }: Results): string {
 }
 
 function withSpread(values: readonly number[]): string {
+  if (values.some(Number.isNaN)) return "–"; // it does not tell
   if (values.length < 2) return short(median(values));
   return `${short(median(values))} [${short(Math.min(...values))}–${short(Math.max(...values))}]`;
 }

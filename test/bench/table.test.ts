@@ -26,6 +26,14 @@ test("the ratio is the median of the ratios of the same run, not the ratio of th
   expect(formatTable({ runs, ratio: ["ours", "theirs"] })).toContain("| 200 [100–300] | 400 [100–400] | 0.75 × |");
 });
 
+test("what only one contestant tells has a dash for the others, and no ratio", () => {
+  const runs = new Map([
+    ["ours", [{ ms: 3 }, { ms: 4 }]],
+    ["theirs", [{}, {}]],
+  ]);
+  expect(formatTable({ runs, ratio: ["ours", "theirs"] })).toContain("| ms | 3.00 [3.00–4.00] | – | – |");
+});
+
 test("there is no ratio of nothing and nothing", () => {
   const runs = new Map([
     ["ours", [{ writes: 0 }]],

@@ -1,5 +1,6 @@
 // The Shop operator on holdfast/runtime, as a user of it would write it. bench/README.md has the contract that it fulfils.
 import { createServer } from "node:http";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import {
   addFinalizer,
   applyChildren,
@@ -62,6 +63,10 @@ async function reconcile(seen: Readonly<Shop>, context: Context<undefined>): Pro
   return awaitChange;
 }
 
+const delays = process.env["EVENT_LOOP_DELAY"] === undefined ? undefined : monitorEventLoopDelay({ resolution: 1 });
+delays?.enable();
+const eventLoopDelayMs = () => delays && { p99: delays.percentile(99) / 1e6, max: delays.max / 1e6 };
+
 const log = createLog({ level: "warn", name: "shop-operator" });
 const manager = createManager({
   name: fieldManager,
@@ -90,7 +95,7 @@ manager.controller({
 
 const progress = createServer((_, response) => {
   response.setHeader("connection", "close");
-  response.end(JSON.stringify({ keys: keys.size, reconciles }));
+  response.end(JSON.stringify({ keys: keys.size, reconciles, eventLoopDelayMs: eventLoopDelayMs() }));
 });
 progress.listen(Number(process.env["METRICS_PORT"] ?? 0), "127.0.0.1");
 
