@@ -8,7 +8,7 @@ export interface Progress {
   /** Distinct Shops that were reconciled without an error. */
   readonly keys: number;
   readonly reconciles: number;
-  /** Of those since its start, where it was asked to watch its event loop and has one. */
+  /** Since it began to list, where it was asked to watch its event loop and has one. */
   readonly eventLoopDelayMs?: { readonly p99: number; readonly max: number };
 }
 

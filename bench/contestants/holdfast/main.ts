@@ -63,10 +63,6 @@ async function reconcile(seen: Readonly<Shop>, context: Context<undefined>): Pro
   return awaitChange;
 }
 
-const delays = process.env["EVENT_LOOP_DELAY"] === undefined ? undefined : monitorEventLoopDelay({ resolution: 1 });
-delays?.enable();
-const eventLoopDelayMs = () => delays && { p99: delays.percentile(99) / 1e6, max: delays.max / 1e6 };
-
 const log = createLog({ level: "warn", name: "shop-operator" });
 const manager = createManager({
   name: fieldManager,
@@ -93,6 +89,9 @@ manager.controller({
   },
 });
 
+const delays = process.env["EVENT_LOOP_DELAY"] === undefined ? undefined : monitorEventLoopDelay({ resolution: 1 });
+const eventLoopDelayMs = () => delays && { p99: delays.percentile(99) / 1e6, max: delays.max / 1e6 };
+
 const progress = createServer((_, response) => {
   response.setHeader("connection", "close");
   response.end(JSON.stringify({ keys: keys.size, reconciles, eventLoopDelayMs: eventLoopDelayMs() }));
@@ -101,5 +100,6 @@ progress.listen(Number(process.env["METRICS_PORT"] ?? 0), "127.0.0.1");
 
 const stop = new AbortController();
 for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => stop.abort());
+delays?.enable();
 await manager.run(stop.signal);
 process.exit(0);
