@@ -2,7 +2,8 @@
 // rounds and their spread; on another machine other numbers, so compare with those of the commit before.
 import type { KubeObject } from "holdfast/runtime";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { FrameDecoder } from "../../src/runtime/kube/frames.ts";
+import { AnswerParser } from "../../src/runtime/kube/answer-parser.ts";
+import { LineDecoder } from "../../src/runtime/kube/lines.ts";
 import { Store } from "../../src/runtime/kube/store.ts";
 import { WorkQueue } from "../../src/runtime/loop/queue.ts";
 import { diff } from "../../src/runtime/reconcile/diff.ts";
@@ -25,6 +26,12 @@ const frames = chunked(
     names.map((name, index) => `${JSON.stringify({ type: "ADDED", object: live(name, index + 1) })}\n`).join(""),
   ),
 );
+const body = Buffer.from(JSON.stringify(live(names[0] ?? "", 1)));
+const answer = Buffer.concat([
+  Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`),
+  body,
+]);
+
 const parts: Readonly<Record<string, Part>> = {
   "queue: add, take, done": () => async () => {
     const queue = new WorkQueue({ clock: systemClock, backoff: { initialMs: 1, maxMs: 1, factor: 1, jitter: 0 } });
@@ -32,8 +39,16 @@ const parts: Readonly<Record<string, Part>> = {
     for (let index = 0; index < count; index += 1) queue.done((await queue.take())?.key ?? "", { type: "idle" });
   },
   "watch: bytes to frames": () => () => {
-    const decoder = new FrameDecoder();
-    for (const chunk of frames) for (const frame of decoder.decode(chunk)) void frame;
+    const decoder = new LineDecoder();
+    for (const chunk of frames) decoder.add(chunk, 0, chunk.length, (line) => void JSON.parse(line));
+  },
+  "http: one answer": () => () => {
+    const parser = new AnswerParser();
+    const sink = { head: () => {}, data: () => {}, end: () => {} };
+    for (let index = 0; index < count; index += 1) {
+      parser.expect(sink);
+      parser.feed(answer, answer.length);
+    }
   },
   "store: the first list": () => {
     const items = names.map((name, index) => live(name, index + 1));

@@ -1,44 +1,41 @@
-// The answer to an HTTP request → its body, or the ApiError that it means.
-import type { IncomingMessage } from "node:http";
+// What an answer comes to: its body as text, or an ApiError where it is no success.
+import { StringDecoder } from "node:string_decoder";
 import { type ApiError, errorOfStatus } from "./errors.ts";
 
-/** A 2xx answer as it is, for its body to be streamed. `call` says what was asked, e.g. "GET /api/v1/pods". */
-export async function readHead(answer: IncomingMessage, call: string): Promise<IncomingMessage> {
-  if (isFailure(answer)) await readBody(answer, call);
-  return answer;
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299;
 }
 
-/** The whole body of a 2xx answer. Rejects with an ApiError for another one, with the socket's error for a broken one. */
-export function readBody(answer: IncomingMessage, call: string): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-    answer.once("error", reject);
-    answer.once("end", () => {
-      const [first] = chunks;
-      const body = chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
-      if (isFailure(answer)) reject(refusal(answer, body, call));
-      else resolve(body);
-    });
-  });
+/** A body in UTF-8 → text, as it comes: it may be cut anywhere, also inside of a character. */
+export class BodyText {
+  #text = "";
+  /** Only where a piece does not end with ASCII, which JSON seldom does not. */
+  #decoder: StringDecoder | undefined;
+
+  add(bytes: Buffer, start: number, end: number): void {
+    if (this.#decoder === undefined && (bytes[end - 1] ?? 0) < 0x80) {
+      this.#text += bytes.toString("utf8", start, end);
+    } else {
+      this.#decoder ??= new StringDecoder("utf8");
+      this.#text += this.#decoder.write(bytes.subarray(start, end));
+    }
+  }
+
+  /** All of it. Called once. */
+  end(): string {
+    return this.#decoder === undefined ? this.#text : this.#text + this.#decoder.end();
+  }
 }
 
-function isFailure(answer: IncomingMessage): boolean {
-  return answer.statusCode === undefined || answer.statusCode < 200 || answer.statusCode > 299;
-}
-
-function refusal(answer: IncomingMessage, body: Buffer, call: string): ApiError {
+/** @param call what was asked, e.g. "GET /api/v1/pods" */
+export function refusal(status: number, retryAfter: string | undefined, body: string, call: string): ApiError {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body.toString("utf8"));
+    parsed = JSON.parse(body);
   } catch {
     // A proxy in between answers HTML or plain text: the HTTP status alone must do.
   }
-  return errorOfStatus(parsed, {
-    call,
-    status: answer.statusCode ?? 500,
-    retryAfterMs: retryAfterMs(answer.headers["retry-after"], Date.now()),
-  });
+  return errorOfStatus(parsed, { call, status, retryAfterMs: retryAfterMs(retryAfter, Date.now()) });
 }
 
 /** Seconds, or a date (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3). */

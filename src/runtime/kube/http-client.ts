@@ -9,7 +9,6 @@ import type {
   WatchFrame,
 } from "./client.ts";
 import { isConflict, isNotFound, ApiError } from "./errors.ts";
-import { FrameDecoder } from "./frames.ts";
 import { Pod } from "./kinds.ts";
 import { apiVersionOf, type Kind, type KubeObject, resourcePath, refTo, type Subresource } from "./object.ts";
 import { createTransport, type TransportOptions, type WireRequest } from "./transport.ts";
@@ -32,11 +31,11 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const transport = createTransport(options);
 
   const read = async (path: string, { signal, onAnswer }: CallOptions = {}): Promise<unknown> =>
-    parse(await transport.call({ method: "GET", path, signal, onAnswer }));
+    JSON.parse(await transport.call({ method: "GET", path, signal, onAnswer }));
 
   const write = async (request: WireRequest): Promise<unknown> => {
     options.assertMayWrite?.();
-    return parse(await transport.call(request));
+    return JSON.parse(await transport.call(request));
   };
 
   const apply = async <T extends KubeObject>(
@@ -89,7 +88,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     async *watch<T extends KubeObject>(kind: Kind<T>, watchOptions: WatchCallOptions): AsyncIterable<WatchFrame<T>> {
       const { signal, onAnswer, namespace, labels, fields, ...others } = watchOptions;
       const path = resourcePath(kind, { namespace });
-      const answer = await transport.stream({
+      const lines = await transport.stream({
         method: "GET",
         path:
           path +
@@ -97,22 +96,21 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         signal,
         onAnswer,
       });
-      const onAbort = (): void => void answer.destroy();
+      const onAbort = (): void => lines.destroy();
       signal?.addEventListener("abort", onAbort, { once: true });
       if (signal?.aborted === true) onAbort();
-      const frames = new FrameDecoder();
       try {
-        for await (const chunk of answer) {
-          for (const frame of frames.decode(chunk as Buffer)) yield frame as WatchFrame<T>;
-        }
-        if (frames.incomplete) throw new Error("the stream ended inside of a frame");
+        do {
+          for (let line = lines.take(); line !== undefined; line = lines.take())
+            yield JSON.parse(line) as WatchFrame<T>;
+        } while (await lines.more());
       } catch (cause) {
         signal?.throwIfAborted();
         const why = cause instanceof Error ? cause.message : String(cause);
         throw new ApiError(`WATCH ${path}: ${why}`, { status: 0, reason: "NoAnswer", cause });
       } finally {
         signal?.removeEventListener("abort", onAbort);
-        answer.destroy();
+        lines.destroy();
       }
       signal?.throwIfAborted();
     },
@@ -120,8 +118,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     async podLog(pod, { signal, onAnswer, ...options }) {
       // A log is plain text, and why there is none is JSON.
       const path = `${resourcePath(Pod, pod)}/log${query({ ...options })}`;
-      const body = await transport.call({ method: "GET", path, accept: "application/json, */*", signal, onAnswer });
-      return body.toString("utf8");
+      return transport.call({ method: "GET", path, accept: "application/json, */*", signal, onAnswer });
     },
 
     async create(kind, body, { fieldManager, signal, onAnswer } = {}) {
@@ -172,10 +169,6 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     },
   };
   return client;
-}
-
-function parse(body: Buffer): unknown {
-  return JSON.parse(body.toString("utf8"));
 }
 
 function query(parameters: Readonly<Record<string, string | number | boolean | undefined>>): string {

@@ -98,6 +98,28 @@ test("a rotated client certificate is used from the next request on; what is und
   while (server.sockets.size > 1) await sleep(1);
 });
 
+test("certificates that cannot be read are no answer", async () => {
+  await using server = await startServer();
+  using transport = transportTo(server, { headers: {}, ca: authority.certificatePem, cert: "none", key: "none" });
+  for (let i = 0; i < 2; i += 1) {
+    await expect(transport.call(get)).rejects.toMatchObject({ status: 0, reason: "NoAnswer" });
+  }
+  expect(server.connections).toBe(0);
+});
+
+test("a stream over TLS is whole, also when its reader takes its time", async () => {
+  const lines = Array.from({ length: 200_000 }, (_, line) => `${line} ${"x".repeat(line % 100)}`);
+  await using server = await startStubServer((_, response) => response.end(`${lines.join("\n")}\n`), tls);
+  using transport = transportTo(server, { headers: {}, ca: authority.certificatePem });
+  const read: string[] = [];
+  const stream = await transport.stream(get);
+  while (await stream.more()) {
+    for (let line = stream.take(); line !== undefined; line = stream.take()) read.push(line);
+    await sleep(1);
+  }
+  expect(read).toEqual(lines);
+});
+
 test("the name in the server's certificate may be another one than the URL's", async () => {
   await using server = await startServer();
   using right = transportTo(server, { headers: {}, ca: authority.certificatePem, servername: "kubernetes.default" });
