@@ -14,7 +14,7 @@ export interface Told {
   readonly state: Snapshot;
   /** "statefulsets.apps orders-1" → how often it came into being, by the operator's hand; Pods by anybody's. */
   readonly created: Readonly<Record<string, number>>;
-  /** How often it went, by the operator's hand. */
+  /** How often it went, by the operator's hand or the garbage collector's; Pods by the operator's alone. */
   readonly deleted: Readonly<Record<string, number>>;
   /** From the beginning of the act up to the crash. */
   readonly writes: readonly string[];
@@ -107,7 +107,12 @@ export async function until(
   }
 }
 
-/** A second DELETE of what is still going is no second deletion. */
+const garbageCollector = "system:serviceaccount:kube-system:generic-garbage-collector";
+
+/**
+ * A second DELETE of what is still going is no second deletion. Where the garbage collector and the operator may both take away what the
+ * operator made, it does not count which of them was faster.
+ */
 export function comingsAndGoings(
   calls: readonly Call[],
   ...operators: readonly string[]
@@ -122,7 +127,10 @@ export function comingsAndGoings(
       created[name] = (created[name] ?? 0) + 1;
       going.delete(name);
     }
-    if (call.verb === "delete" && call.code < 300 && operators.includes(call.user) && !going.has(name)) {
+    const deletes =
+      operators.includes(call.user) ||
+      (call.user === garbageCollector && call.resource !== "pods" && created[name] !== undefined);
+    if (call.verb === "delete" && call.code < 300 && deletes && !going.has(name)) {
       deleted[name] = (deleted[name] ?? 0) + 1;
       going.add(name);
     }

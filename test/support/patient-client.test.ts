@@ -19,9 +19,9 @@ function world(...statuses: readonly number[]) {
 }
 
 test("what got no answer, or one of a server that is not well, is asked again", async () => {
-  const { client, calls } = world(0, 503);
+  const { client, calls } = world(0, 429, 503);
   expect(await client.get(ConfigMap, orders)).toBeUndefined();
-  expect(calls()).toBe(3);
+  expect(calls()).toBe(4);
 });
 
 test("an answer is an answer", async () => {

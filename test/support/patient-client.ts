@@ -25,5 +25,5 @@ export function patientClient(client: KubeClient, patienceMs = 30_000): KubeClie
 
 /** Not by an API server that was up and well. */
 function isUnanswered(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 0 || error.status >= 500);
+  return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
 }

@@ -1,4 +1,5 @@
 // Brings one object about: read → whose is it → diff → server-side apply, or nothing at all. Decides nothing about other objects.
+import type { Clock } from "../clock.ts";
 import type { ApplyOptions, JsonPatch, KubeClient } from "../kube/client.ts";
 import { RetryAfterError, TerminalError } from "../kube/errors.ts";
 import type { EventRecorder } from "../kube/events.ts";
@@ -14,6 +15,7 @@ import { managersOf } from "./managers.ts";
 import { marksPatch } from "./marks.ts";
 import { claim, stamp, type Marks, type Owner, type Ownership } from "./ownership.ts";
 import { lookUp, parsePath, pointerTo } from "./paths.ts";
+import { collectAfter } from "./uncollected.ts";
 
 /** What can be said about how objects of a child are written. */
 export interface Handling {
@@ -63,6 +65,8 @@ export interface ApplyContext {
   readonly cache: Cache;
   readonly events: EventRecorder;
   readonly log: Log;
+  /** Default: the time of this machine. */
+  readonly clock?: Clock;
   readonly signal: AbortSignal;
 }
 
@@ -107,7 +111,7 @@ export async function apply<T extends KubeObject>(
       throw waiting(`${nameOf(owner.kind, owner.object)} is being deleted: nothing is made for it`);
     return create(intent, kind, owner, handling, config, context);
   }
-  requireOurs(live, kind, owner, config);
+  await requireOurs(live, kind, owner, config, context);
   if (handling.mode === "createOnce") return keepMarks(intent, live, kind, owner, config, context);
 
   const differences = diff(intent, live, config.fieldManager, handling);
@@ -237,11 +241,19 @@ async function recreate<T extends KubeObject>(
   return { result: "recreated", object: object as Applied<T>, paths: [] };
 }
 
+/** Of an error: what is to be made has to go first. */
+export const waitingReason = "WaitingForDeletion";
 /** The deletion itself wakes the owner; this is only for a deletion that nobody watches. */
 const goneAfterMs = 10_000;
 
 /** Ours, and there to stay. */
-function requireOurs(live: Readonly<KubeObject>, kind: Kind, owner: Owner, marks: Marks): void {
+async function requireOurs(
+  live: Readonly<KubeObject>,
+  kind: Kind,
+  owner: Owner,
+  marks: Marks,
+  context: ApplyContext,
+): Promise<void> {
   const whose = claim(live, owner, marks);
   if (whose === "foreign") {
     const controller = controllerOf(live);
@@ -251,6 +263,8 @@ function requireOurs(live: Readonly<KubeObject>, kind: Kind, owner: Owner, marks
       `${nameOf(kind, live)} exists already and is not ours${by}: delete or rename it, or give the ${owner.kind.kind} another name`,
     );
   }
+  if (whose === "former" && !isGoing(live) && (await collectAfter(owner, kind, live, context)))
+    tell(owner, kind, live, "Deleted", ": its former owner is gone, and nobody collected it", context);
   if (whose === "former" || isGoing(live)) throw waitingForDeletion(live, kind);
 }
 
@@ -260,7 +274,7 @@ const waitingForDeletion = (object: Readonly<KubeObject>, kind: Kind): RetryAfte
   waiting(`${nameOf(kind, object)} is being deleted and is created again when it is gone`);
 
 const waiting = (message: string): RetryAfterError =>
-  new RetryAfterError(message, goneAfterMs, { reason: "WaitingForDeletion" });
+  new RetryAfterError(message, goneAfterMs, { reason: waitingReason });
 
 async function leaveContestedAlone(
   live: Readonly<KubeObject>,
@@ -310,7 +324,7 @@ function tell(
   owner: Owner,
   kind: Kind,
   object: Readonly<KubeObject>,
-  what: "Created" | "Updated" | "Recreated",
+  what: "Created" | "Updated" | "Recreated" | "Deleted",
   how: string,
   { events, log }: ApplyContext,
 ): void {

@@ -1,7 +1,17 @@
 // Child reconcilers as data, and the one loop that brings them about: desired → stamp → diff → apply | skip → prune.
+import { RetryAfterError } from "../kube/errors.ts";
 import { keyOf, refTo, resourceName, type Key, type Kind, type KubeObject } from "../kube/object.ts";
-import { apply, type Applied, type ApplyConfig, type ApplyContext, type Change, type Handling } from "./apply.ts";
+import {
+  apply,
+  type Applied,
+  type ApplyConfig,
+  type ApplyContext,
+  type Change,
+  type Handling,
+  waitingReason,
+} from "./apply.ts";
 import { claim, hasLabels, type Owner } from "./ownership.ts";
+import { collectAfter } from "./uncollected.ts";
 
 export type { Applied, ApplyConfig, ApplyContext, Handling } from "./apply.ts";
 export type { Owner } from "./ownership.ts";
@@ -112,6 +122,14 @@ export async function applyChildren<P, const C extends Children<P>>(
       failures.push({ child: name, error: asError(error) });
     }
   }
+  for (const [name, kind, object] of failures.some(waitsForDeletion) ? leftOver(plans, owner, config, context) : []) {
+    try {
+      if (await collectAfter(owner, kind, object, context))
+        changes.push({ child: name, kind, key: keyOf(refTo(object)), result: "deleted", paths: [] });
+    } catch (error) {
+      failures.push({ child: name, error: asError(error) });
+    }
+  }
   context.signal.throwIfAborted();
   return { applied: applied as unknown as AppliedChildren<C>, failures, changes };
 }
@@ -147,25 +165,48 @@ function hasNamesake(
   return namesake !== undefined && claim(namesake, owner, config) === "ours";
 }
 
-/** Children of the same kind share one answer: what one of them does not desire may be the other's. */
+function waitsForDeletion({ error }: ChildFailure): boolean {
+  return error instanceof RetryAfterError && error.reason === waitingReason;
+}
+
+type Superfluous = readonly (readonly [child: string, kind: Kind, object: Readonly<KubeObject>])[];
+
+/** Ours, and not desired. */
 function superfluous(
   plans: readonly Plan[],
   owner: Owner,
   { labels }: ApplyConfig,
   { cache }: ApplyContext,
-): readonly (readonly [child: string, kind: Kind, object: Readonly<KubeObject>])[] {
+): Superfluous {
   const { uid, namespace } = owner.object.metadata;
   if (uid === undefined) return [];
+  const list = (kind: Kind): readonly Readonly<KubeObject>[] =>
+    cache
+      .list(kind, { ownerUid: uid, ...(namespace === undefined ? {} : { namespace }) })
+      .filter((object) => hasLabels(object, labels));
+  return notDesired(plans, list);
+}
+
+/** A former owner's, and not desired: where what is desired waits for such things to go, nobody may come for the others either. */
+function leftOver(plans: readonly Plan[], owner: Owner, config: ApplyConfig, { cache }: ApplyContext): Superfluous {
+  const { namespace } = owner.object.metadata;
+  return notDesired(plans, (kind) =>
+    cache
+      .list(kind, namespace === undefined ? {} : { namespace })
+      .filter((object) => claim(object, owner, config) === "former"),
+  );
+}
+
+/** Children of the same kind share one answer: what one of them does not desire may be the other's. */
+function notDesired(plans: readonly Plan[], list: (kind: Kind) => readonly Readonly<KubeObject>[]): Superfluous {
   const owning = plans.filter(({ child }) => child.ownership !== "annotation");
   return [...Map.groupBy(owning, ({ child }) => resourceName(child.kind)).values()].flatMap((sameKind) => {
     if (sameKind.some(({ child, desired }) => child.prune === "never" || desired === undefined)) return [];
     const { name, child } = sameKind[0]!;
     const kind: Kind = child.kind;
     const desired = new Set(sameKind.flatMap((plan) => plan.desired!.map((object) => keyOf(refTo(object)))));
-    return cache
-      .list(kind, { ownerUid: uid, ...(namespace === undefined ? {} : { namespace }) })
-      .filter((object) => hasLabels(object, labels) && !desired.has(keyOf(refTo(object))))
-      .filter((object) => object.metadata.deletionTimestamp === undefined)
+    return list(kind)
+      .filter((object) => !desired.has(keyOf(refTo(object))) && object.metadata.deletionTimestamp === undefined)
       .map((object) => [name, kind, object] as const);
   });
 }

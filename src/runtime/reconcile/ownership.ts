@@ -34,7 +34,7 @@ export function stamp<T extends KubeObject>(desired: T, kind: Kind<T>, owner: Ow
 /**
  * - "ours": its owner reference (or annotation) names our uid; or it bears our labels and no other controller has it: what was
  *   orphaned, or retained from a former owner of this name, is taken up.
- * - "former": a dead namesake of our owner still controls it, and the garbage collector is about to take it away.
+ * - "former": a dead namesake of our owner still controls it, and the garbage collector is about to take it away, or missed it.
  * - "foreign": anything else. It must never be written.
  */
 export function claim(live: Readonly<KubeObject>, owner: Owner, marks: Marks): "ours" | "former" | "foreign" {
