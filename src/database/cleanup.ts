@@ -13,19 +13,24 @@ import {
   type Context,
 } from "../runtime/index.ts";
 import type { Database } from "./api.ts";
-import { leaderOf, memberOf, readInstances, type Instance } from "./instances.ts";
+import { instancesOf, leaderOf, memberOf, readInstances, type Instance } from "./instances.ts";
 import { annotations, labels, namesOf } from "./names.ts";
 import { remove } from "./removal.ts";
 
 /** What is still there, for people; the objects wake us when they go. */
 export interface Waiting {
   readonly waitingFor: string;
+  /** Where it is not sure that they do: the cache does not know of them. */
+  readonly againInMs?: number;
 }
+
+/** Until what the cache does not know of is looked at again. */
+const lookAgainMs = 2_000;
 
 /**
  * One step towards "done".
  * Guarantees: nothing is removed but by uid; no volume goes unless the policy says Delete and its annotation names this
- * Database; Endpoints go only when no Pod is left that would write them again.
+ * Database; Endpoints go only when no Pod is left that would write them again, as a live look says.
  * Assumptions: the cache has seen what earlier passes did (own writes are remembered).
  * @throws ApiError
  */
@@ -35,17 +40,11 @@ export async function cleanup<V>(database: Readonly<Database>, context: Context<
   const leader = lastLeader(leaderOf(await client.get(Endpoints, refTo(database), { signal })), instances);
   if (leader !== undefined) await rememberLeader(instances, leader, context);
 
-  const isLast = (instance: Instance): boolean =>
-    leader === undefined ? instance.lastPrimary : instance.podName === leader;
-  for (const group of [instances.filter((i) => !isLast(i)), instances.filter(isLast)]) {
-    const running = group.filter(({ statefulSet, pod }) => statefulSet !== undefined || pod !== undefined);
-    for (const { statefulSet } of running)
-      if (statefulSet !== undefined) await remove(StatefulSet, statefulSet, context);
-    // A Pod whose StatefulSet is gone is collected; one that somebody orphaned would keep Patroni alive for ever.
-    for (const { pod } of running)
-      if (pod !== undefined && controllerOf(pod) === undefined) await remove(Pod, pod, context);
-    if (running.length > 0) return { waitingFor: `Pods to stop: ${running.map((i) => i.podName).join(", ")}` };
-  }
+  const stopping = await stop(instances, leader, context);
+  if (stopping !== undefined) return stopping;
+  // The cache may be behind, and Patroni runs for as long as its Pod is there.
+  const unseen = await stop(await runningNow(database, context), leader, context);
+  if (unseen !== undefined) return { ...unseen, againInMs: lookAgainMs };
 
   const { service, patroniServices, internalSecret } = namesOf(database.metadata.name);
   const inNamespace = (name: string) => ({ ...refTo(database), name });
@@ -66,6 +65,36 @@ export async function cleanup<V>(database: Readonly<Database>, context: Context<
   const secret = await client.get(Secret, inNamespace(internalSecret), { signal });
   if (secret?.metadata.labels?.[labels.managedBy] === "holdfast") await remove(Secret, secret, context);
   return "done";
+}
+
+/** Ends what runs, the last primary last. Undefined where nothing runs. */
+async function stop<V>(
+  instances: readonly Instance[],
+  leader: string | undefined,
+  context: Context<V>,
+): Promise<Waiting | undefined> {
+  const isLast = (instance: Instance): boolean =>
+    leader === undefined ? instance.lastPrimary : instance.podName === leader;
+  for (const group of [instances.filter((i) => !isLast(i)), instances.filter(isLast)]) {
+    const running = group.filter(({ statefulSet, pod }) => statefulSet !== undefined || pod !== undefined);
+    for (const { statefulSet } of running)
+      if (statefulSet !== undefined) await remove(StatefulSet, statefulSet, context);
+    // A Pod whose StatefulSet is gone is collected; one that somebody orphaned would keep Patroni alive for ever.
+    for (const { pod } of running)
+      if (pod !== undefined && controllerOf(pod) === undefined) await remove(Pod, pod, context);
+    if (running.length > 0) return { waitingFor: `Pods to stop: ${running.map((i) => i.podName).join(", ")}` };
+  }
+  return undefined;
+}
+
+/** As the API server has them, of what makes Pods first: what has made its last Pod is gone. */
+async function runningNow<V>(database: Readonly<Database>, context: Context<V>): Promise<readonly Instance[]> {
+  const { client, signal } = context;
+  const { name, namespace } = refTo(database);
+  const selected = { ...(namespace === undefined ? {} : { namespace }), labels: `${labels.database}=${name}`, signal };
+  const statefulSets = (await client.list(StatefulSet, selected)).items;
+  const pods = (await client.list(Pod, selected)).items;
+  return instancesOf(name, { statefulSets, pods, volumes: [] });
 }
 
 /**

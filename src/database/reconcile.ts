@@ -75,15 +75,15 @@ async function findTroubles(database: Readonly<Database>, pass: Pass, context: C
 
 /** Without a pass there is nothing to tell: the finalizer has just come or gone. */
 async function deleteOrAttempt(database: Readonly<Database>, context: Context<Operator>): Promise<Partial<Attempt>> {
-  const deleting = (waitingFor: string, failure?: unknown): Attempt => {
+  const deleting = (waitingFor: string, failure?: unknown, requeueAfterMs?: number): Attempt => {
     const progress = { reason: "Deleting", message: waitingFor } as const;
-    return { pass: { instances: readInstances(refTo(database), context.cache), progress, failure } };
+    return { pass: { instances: readInstances(refTo(database), context.cache), progress, failure }, requeueAfterMs };
   };
   try {
     const ended = await finalize(Database, database, finalizer, (raw) => cleanup(raw, context), context); //    IO
     if (ended === "removed") context.value.memo.forget(database.metadata.uid ?? "");
     if (ended === "added" || ended === "removed") return {};
-    if (ended !== "present") return deleting(`waiting for ${ended.waitingFor}`);
+    if (ended !== "present") return deleting(`waiting for ${ended.waitingFor}`, undefined, ended.againInMs);
   } catch (failure) {
     if (database.metadata.deletionTimestamp === undefined) throw failure;
     return deleting(`cleaning up failed and is tried again: ${String(failure)}`, failure);

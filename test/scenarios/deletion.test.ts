@@ -352,3 +352,47 @@ test.concurrent("volumes of which two claim to be the last primary's wait for a 
   await mark("orders-1", "false");
   expect((await scenario.ready()).status?.primary).toBe("orders-2-0");
 });
+
+test.concurrent("a Pod that the operator has not heard of is waited for: its Patroni would write the Endpoints again", async () => {
+  await using scenario = await open("unheard");
+  const { admin, namespace } = scenario;
+  const pod = { namespace, name: "orders-1-0" };
+  let heard = true;
+  const operator = await scenario.start({
+    wrap: (inner) => ({
+      ...inner,
+      // Of Pods nothing new is told for a while.
+      watch: (kind, options) =>
+        resourceName(kind) === "pods" ? withheld(inner.watch(kind, options), () => heard) : inner.watch(kind, options),
+    }),
+  });
+  await scenario.apply({ replicas: 1 });
+  await scenario.ready();
+  const first = await admin.get(Pod, pod);
+  heard = false;
+  await admin.delete(Pod, pod, { uid: first?.metadata.uid ?? "" });
+  const second = await eventually("there is another Pod", async () => {
+    const found = await admin.get(Pod, pod);
+    return found?.metadata.uid === first?.metadata.uid ? undefined : found;
+  });
+  // It needs its time to stop.
+  await admin.patch(Pod, pod, [
+    { op: "test", path: "/metadata/uid", value: second.metadata.uid },
+    { op: "add", path: "/metadata/finalizers", value: ["example.org/stopping"] },
+  ]);
+
+  await scenario.remove();
+  await gone(admin, StatefulSet, { namespace, name: "orders-1" });
+  await untilIdle(operator);
+  expect(conditionOf(await scenario.database(), "Ready")?.message).toContain("waiting for Pods to stop: orders-1-0");
+  expect(await admin.get(Endpoints, { namespace, name: "orders" })).toBeDefined();
+  await admin.patch(Pod, pod, [{ op: "remove", path: "/metadata/finalizers" }]);
+  heard = true;
+  await untilGone(scenario);
+  await untilLeft(scenario, ["persistentvolumeclaims orders-1", "secrets orders-internal"]);
+});
+
+/** What comes while it is not to be heard of is never told. A Pod that goes is. */
+async function* withheld(frames: ReturnType<KubeClient["watch"]>, isHeard: () => boolean): AsyncGenerator<any> {
+  for await (const frame of frames) if (isHeard() || frame.type === "DELETED") yield frame;
+}
