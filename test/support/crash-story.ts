@@ -6,7 +6,7 @@ import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { isEvent, isLease, isWrite, type Call } from "./audit.ts";
 import { countingClient, type CountingClient, type CrashPoint } from "./crash.ts";
 import { whereTheyDiffer } from "./difference-words.ts";
-import { openScenario, type RunningOperator } from "./scenario.ts";
+import { openScenario, type RunningOperator, type Scenario } from "./scenario.ts";
 import { hasOrphans, snapshotOf, type Snapshot } from "./snapshot.ts";
 import type { Story } from "./stories.ts";
 
@@ -63,11 +63,13 @@ export async function tell(story: Story, controlPlane: ControlPlane, disturbance
   await (await operator).stop();
   return {
     state: await look(),
-    ...comingsAndGoings(await scenario.calls(), scenario.operatorUser),
+    ...(await countsOf(scenario, [scenario.operatorUser], disturbance?.expected)),
     writes: [...client.writes],
     crashed: client.crashed,
   };
 }
+
+type Counts = Pick<Told, "created" | "deleted">;
 
 /** What a run came to. */
 export type Outcome = Pick<Told, "state" | "created" | "deleted">;
@@ -107,16 +109,28 @@ export async function until(
   }
 }
 
+/**
+ * What came and went in a scenario. What the garbage collector has just done may stand in no log yet.
+ * @param expected waited for a while
+ */
+export async function countsOf(scenario: Scenario, operators: readonly string[], expected?: Counts): Promise<Counts> {
+  const deadline = performance.now() + auditedWithinMs;
+  for (;;) {
+    const counts = comingsAndGoings(await scenario.calls(), ...operators);
+    const { created, deleted } = expected ?? counts;
+    if (isDeepStrictEqual(counts, { created, deleted }) || performance.now() > deadline) return counts;
+    await sleep(200);
+  }
+}
+
+const auditedWithinMs = 10_000;
 const garbageCollector = "system:serviceaccount:kube-system:generic-garbage-collector";
 
 /**
  * A second DELETE of what is still going is no second deletion. Where the garbage collector and the operator may both take away what the
  * operator made, it does not count which of them was faster.
  */
-export function comingsAndGoings(
-  calls: readonly Call[],
-  ...operators: readonly string[]
-): Pick<Told, "created" | "deleted"> {
+function comingsAndGoings(calls: readonly Call[], ...operators: readonly string[]): Counts {
   const created: Record<string, number> = {};
   const deleted: Record<string, number> = {};
   const going = new Set<string>();

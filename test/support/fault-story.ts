@@ -5,7 +5,7 @@ import { LeaseLost } from "../../src/runtime/index.ts";
 import type { FaultPlan } from "../../testing/fault-plan.ts";
 import { startFaultProxy, type FaultProxy } from "../../testing/fault-proxy.ts";
 import { titleOf } from "../../testing/fault-request.ts";
-import { comingsAndGoings, differencesOf, quiet, until, type Outcome } from "./crash-story.ts";
+import { countsOf, differencesOf, quiet, until, type Outcome } from "./crash-story.ts";
 import { differencesBetween, worldOf } from "./edits-world.ts";
 import {
   isOperatorsWork,
@@ -70,7 +70,7 @@ export async function tellFaulted(
     ? quiet(look)
     : until(look, (now) => isDeepStrictEqual(same(now), same(expected.state))));
   const users = accounts.map((account) => `system:serviceaccount:${namespace}:${account}`);
-  const counts = comingsAndGoings(await scenario.calls(), ...users);
+  const counts = await countsOf(scenario, users, story.compares === "world" ? undefined : expected);
   const made = (await operators.passes()) - before;
   const calls = operators
     .calls()
