@@ -2,8 +2,8 @@
 // rounds and their spread; on another machine other numbers, so compare with those of the commit before.
 import type { KubeObject } from "holdfast/runtime";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { AnswerParser } from "../../src/runtime/kube/answer-parser.ts";
-import { LineDecoder } from "../../src/runtime/kube/lines.ts";
+import { AnswerParser } from "../../src/runtime/kube/http/answer-parser.ts";
+import { LineDecoder } from "../../src/runtime/kube/http/lines.ts";
 import { Store } from "../../src/runtime/kube/store.ts";
 import { WorkQueue } from "../../src/runtime/loop/queue.ts";
 import { diff } from "../../src/runtime/reconcile/diff.ts";

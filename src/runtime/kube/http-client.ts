@@ -11,9 +11,9 @@ import type {
 import { isConflict, isNotFound, ApiError } from "./errors.ts";
 import { Pod } from "./kinds.ts";
 import { apiVersionOf, type Kind, type KubeObject, resourcePath, refTo, type Subresource } from "./object.ts";
-import { createTransport, type TransportOptions, type WireRequest } from "./transport.ts";
+import { createTransport, type TransportOptions, type WireRequest } from "./http/transport.ts";
 
-export type { CompletedRequest, RequestObserver } from "./transport.ts";
+export type { CompletedRequest, RequestObserver } from "./http/transport.ts";
 
 export interface HttpClientOptions extends TransportOptions {
   /** Called before each write; throws when this process may not write any more (a lost lease). */

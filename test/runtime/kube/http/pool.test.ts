@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { dialer } from "../../../src/runtime/kube/dial.ts";
-import type { Exchange } from "../../../src/runtime/kube/http-connection.ts";
-import { Pool } from "../../../src/runtime/kube/pool.ts";
-import { requestText } from "../../../src/runtime/kube/request-text.ts";
-import { respondJson, startStubServer, type StubServer } from "../../support/stub-server.ts";
+import { dialer } from "../../../../src/runtime/kube/http/dial.ts";
+import type { Exchange } from "../../../../src/runtime/kube/http/http-connection.ts";
+import { Pool } from "../../../../src/runtime/kube/http/pool.ts";
+import { requestText } from "../../../../src/runtime/kube/http/request-text.ts";
+import { respondJson, startStubServer, type StubServer } from "../../../support/stub-server.ts";
 
 const startServer = (): Promise<StubServer> => startStubServer((_, response) => respondJson(response, 200, {}));
 
@@ -35,7 +35,7 @@ test("connections that nobody uses are closed after a while, and new ones are op
 
 /** What a program of its own prints that calls `server`, and that nobody ends. */
 async function outputOf(server: StubServer, program: string): Promise<string> {
-  const transport = join(import.meta.dirname, "../../../src/runtime/kube/transport.ts");
+  const transport = join(import.meta.dirname, "../../../../src/runtime/kube/http/transport.ts");
   const begin = `
     import { createTransport } from ${JSON.stringify(transport)};
     const access = async () => ({ headers: {} });

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AnswerParser } from "../../../src/runtime/kube/answer-parser.ts";
+import { AnswerParser } from "../../../../src/runtime/kube/http/answer-parser.ts";
 
 interface Seen {
   status: number;

@@ -1,6 +1,6 @@
 // What an answer comes to: its body as text, or an ApiError where it is no success.
 import { StringDecoder } from "node:string_decoder";
-import { type ApiError, errorOfStatus } from "./errors.ts";
+import { type ApiError, errorOfStatus } from "../errors.ts";
 
 export function isSuccess(status: number): boolean {
   return status >= 200 && status <= 299;

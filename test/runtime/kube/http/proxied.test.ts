@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import { expect, test } from "vitest";
-import { createTransport } from "../../../src/runtime/kube/transport.ts";
-import { respondJson, startStubServer } from "../../support/stub-server.ts";
+import { createTransport } from "../../../../src/runtime/kube/http/transport.ts";
+import { respondJson, startStubServer } from "../../../support/stub-server.ts";
 
 const get = { method: "GET", path: "/version" } as const;
 

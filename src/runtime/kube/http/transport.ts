@@ -1,7 +1,7 @@
 // HTTP/1.1 to one API server: credentials that change, connections that went stale. Knows nothing of objects.
-import type { Access, Connection } from "./connection.ts";
+import type { Access, Connection } from "../connection.ts";
 import type { Target } from "./dial.ts";
-import { ApiError } from "./errors.ts";
+import { ApiError } from "../errors.ts";
 import { StreamExchange, TextExchange } from "./exchanges.ts";
 import type { Exchange, Sending } from "./http-connection.ts";
 import type { LineStream } from "./line-stream.ts";

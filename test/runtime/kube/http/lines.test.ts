@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { LineDecoder } from "../../../src/runtime/kube/lines.ts";
+import { LineDecoder } from "../../../../src/runtime/kube/http/lines.ts";
 
 /** Each piece comes in the same buffer, between others' bytes. */
 function decodeAll(pieces: readonly Buffer[]): { lines: string[]; incomplete: boolean } {

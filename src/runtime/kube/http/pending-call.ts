@@ -1,5 +1,5 @@
 // One request that waits for its answer: its deadline and its signal, and that its end is told once.
-import { ApiError } from "./errors.ts";
+import { ApiError } from "../errors.ts";
 import type { Sending } from "./http-connection.ts";
 
 /** What became of one request, for metrics. `code` is the HTTP status, or "<error>" when no answer came. */

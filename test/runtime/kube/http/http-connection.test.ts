@@ -3,8 +3,8 @@ import * as net from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createTransport, type Transport } from "../../../src/runtime/kube/transport.ts";
-import { startStubServer } from "../../support/stub-server.ts";
+import { createTransport, type Transport } from "../../../../src/runtime/kube/http/transport.ts";
+import { startStubServer } from "../../../support/stub-server.ts";
 
 /** A server that is told when the head of a request has come, and writes the very bytes of its answer. */
 async function startRawServer(answer: (socket: net.Socket, request: string, connection: number) => void) {

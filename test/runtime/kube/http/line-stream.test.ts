@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LineStream } from "../../../src/runtime/kube/line-stream.ts";
+import { LineStream } from "../../../../src/runtime/kube/http/line-stream.ts";
 
 /** A stream, and what it asks of its connection. */
 function startStream(): { stream: LineStream; push: (text: string) => void; asked: string[] } {

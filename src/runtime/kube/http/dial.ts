@@ -1,7 +1,7 @@
 // How a connection to an API server is opened: TCP or TLS, with what identity, and how it is noticed that the other end is gone.
 import * as net from "node:net";
 import * as tls from "node:tls";
-import type { Access } from "./connection.ts";
+import type { Access } from "../connection.ts";
 import type { Dial } from "./http-connection.ts";
 
 /** Silence on a connection after which the kernel probes the other end: a dead node or a lost route sends no FIN. */

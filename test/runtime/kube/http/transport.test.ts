@@ -7,10 +7,10 @@ import {
   issueClientCertificate,
   issueServerCertificate,
   type CertificateAuthority,
-} from "../../../hack/cluster/certificates.ts";
-import type { Access } from "../../../src/runtime/kube/connection.ts";
-import { createTransport, type Transport } from "../../../src/runtime/kube/transport.ts";
-import { respondJson, startStubServer, type StubServer } from "../../support/stub-server.ts";
+} from "../../../../hack/cluster/certificates.ts";
+import type { Access } from "../../../../src/runtime/kube/connection.ts";
+import { createTransport, type Transport } from "../../../../src/runtime/kube/http/transport.ts";
+import { respondJson, startStubServer, type StubServer } from "../../../support/stub-server.ts";
 
 let authority: CertificateAuthority;
 let tls: ServerOptions;

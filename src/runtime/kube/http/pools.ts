@@ -1,6 +1,6 @@
 // Connections to one API server under one TLS identity. Requests and watches have pools of their own, since a dozen watches would
 // starve one.
-import type { Access } from "./connection.ts";
+import type { Access } from "../connection.ts";
 import { dialer, isSameTls, type Target } from "./dial.ts";
 import { Pool } from "./pool.ts";
 
