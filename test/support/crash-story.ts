@@ -111,15 +111,16 @@ export async function until(
 
 /**
  * What came and went in a scenario. What the garbage collector has just done may stand in no log yet.
- * @param expected waited for a while
+ * @param expected waited for a while; without it that two looks are the same
  */
 export async function countsOf(scenario: Scenario, operators: readonly string[], expected?: Counts): Promise<Counts> {
   const deadline = performance.now() + auditedWithinMs;
-  for (;;) {
+  for (let last: Counts | undefined; ;) {
     const counts = comingsAndGoings(await scenario.calls(), ...operators);
-    const { created, deleted } = expected ?? counts;
+    const { created, deleted } = expected ?? last ?? {};
     if (isDeepStrictEqual(counts, { created, deleted }) || performance.now() > deadline) return counts;
-    await sleep(200);
+    last = counts;
+    await sleep(500);
   }
 }
 
