@@ -64,7 +64,10 @@ async function tellCell(
       const run = await tellFaulted(story, controlPlane, plans, undisturbed);
       fired = run.fired.length;
       const missed = fired === 0 && fault.mayMiss !== true;
-      found = [...judge(story, undisturbed, run), ...(missed && tries === 3 ? ["nothing of the fault acted"] : [])];
+      found = [
+        ...judge(story, undisturbed, run, fault.endsApiServer),
+        ...(missed && tries === 3 ? ["nothing of the fault acted"] : []),
+      ];
       if (!missed || found.length > 0) break;
       plans = planFor(run.writes.length);
     }

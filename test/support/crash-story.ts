@@ -6,7 +6,7 @@ import type { ControlPlane } from "../../hack/cluster/control-plane.ts";
 import { isEvent, isLease, isWrite, type Call } from "./audit.ts";
 import { countingClient, type CountingClient, type CrashPoint } from "./crash.ts";
 import { whereTheyDiffer } from "./difference-words.ts";
-import { openScenario, type RunningOperator, type Scenario } from "./scenario.ts";
+import { openScenario, type RunningOperator } from "./scenario.ts";
 import { hasOrphans, snapshotOf, type Snapshot } from "./snapshot.ts";
 import type { Story } from "./stories.ts";
 
@@ -14,7 +14,7 @@ export interface Told {
   readonly state: Snapshot;
   /** "statefulsets.apps orders-1" → how often it came into being, by the operator's hand; Pods by anybody's. */
   readonly created: Readonly<Record<string, number>>;
-  /** How often it went, by the operator's hand or the garbage collector's; Pods by the operator's alone. */
+  /** How often it went, by the operator's hand. */
   readonly deleted: Readonly<Record<string, number>>;
   /** From the beginning of the act up to the crash. */
   readonly writes: readonly string[];
@@ -63,7 +63,7 @@ export async function tell(story: Story, controlPlane: ControlPlane, disturbance
   await (await operator).stop();
   return {
     state: await look(),
-    ...(await countsOf(scenario, [scenario.operatorUser], disturbance?.expected)),
+    ...comingsAndGoings(await scenario.calls(), scenario.operatorUser),
     writes: [...client.writes],
     crashed: client.crashed,
   };
@@ -75,8 +75,12 @@ type Counts = Pick<Told, "created" | "deleted">;
 export type Outcome = Pick<Told, "state" | "created" | "deleted">;
 
 /** What a disturbed run has otherwise than the undisturbed one, as sentences. */
-export function differencesOf(expected: Outcome, actual: Outcome): readonly string[] {
-  return (["state", "created", "deleted"] as const).flatMap((part) =>
+export function differencesOf(
+  expected: Outcome,
+  actual: Outcome,
+  parts: readonly (keyof Outcome)[] = ["state", "created", "deleted"],
+): readonly string[] {
+  return parts.flatMap((part) =>
     jsonPatch.compare(expected[part], actual[part]).map((change) => {
       const was: unknown = change.op === "add" ? undefined : jsonPatch.getValueByPointer(expected[part], change.path);
       const [before, now] = whereTheyDiffer(was, "value" in change ? change.value : undefined);
@@ -109,29 +113,8 @@ export async function until(
   }
 }
 
-/**
- * What came and went in a scenario. What the garbage collector has just done may stand in no log yet.
- * @param expected waited for a while; without it that two looks are the same
- */
-export async function countsOf(scenario: Scenario, operators: readonly string[], expected?: Counts): Promise<Counts> {
-  const deadline = performance.now() + auditedWithinMs;
-  for (let last: Counts | undefined; ;) {
-    const counts = comingsAndGoings(await scenario.calls(), ...operators);
-    const { created, deleted } = expected ?? last ?? {};
-    if (isDeepStrictEqual(counts, { created, deleted }) || performance.now() > deadline) return counts;
-    last = counts;
-    await sleep(500);
-  }
-}
-
-const auditedWithinMs = 10_000;
-const garbageCollector = "system:serviceaccount:kube-system:generic-garbage-collector";
-
-/**
- * A second DELETE of what is still going is no second deletion. Where the garbage collector and the operator may both take away what the
- * operator made, it does not count which of them was faster.
- */
-function comingsAndGoings(calls: readonly Call[], ...operators: readonly string[]): Counts {
+/** A second DELETE of what is still going is no second deletion. */
+export function comingsAndGoings(calls: readonly Call[], ...operators: readonly string[]): Counts {
   const created: Record<string, number> = {};
   const deleted: Record<string, number> = {};
   const going = new Set<string>();
@@ -142,10 +125,7 @@ function comingsAndGoings(calls: readonly Call[], ...operators: readonly string[
       created[name] = (created[name] ?? 0) + 1;
       going.delete(name);
     }
-    const deletes =
-      operators.includes(call.user) ||
-      (call.user === garbageCollector && call.resource !== "pods" && created[name] !== undefined);
-    if (call.verb === "delete" && call.code < 300 && deletes && !going.has(name)) {
+    if (call.verb === "delete" && call.code < 300 && operators.includes(call.user) && !going.has(name)) {
       deleted[name] = (deleted[name] ?? 0) + 1;
       going.add(name);
     }
