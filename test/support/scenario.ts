@@ -158,7 +158,8 @@ export async function openScenario(controlPlane: ControlPlane, title: string): P
     }
     await admin.create(ServiceAccount, { apiVersion: "v1", kind: "ServiceAccount", metadata });
     await (namespaced ? bindInNamespace : bindOperator)(controlPlane, metadata);
-    return controlPlane.serviceAccountKubeconfig(metadata);
+    // All edits together take more than the hour that a token lasts by default.
+    return controlPlane.serviceAccountKubeconfig({ ...metadata, expirationSeconds: 24 * 3_600 });
   }
 
   /** @returns the path of a kubeconfig for this account, and this address of the API server */
