@@ -24,8 +24,8 @@ test("what got no answer, or one of a server that is not well, is asked again", 
   expect(calls()).toBe(4);
 });
 
-test("an answer is an answer", async () => {
-  const { client, calls } = world(403);
+test.for([403, 500])("an answer is an answer: %i", async (status) => {
+  const { client, calls } = world(status);
   await expect(client.get(ConfigMap, orders)).rejects.toThrow("in vain");
   expect(calls()).toBe(1);
 });

@@ -23,7 +23,7 @@ export function patientClient(client: KubeClient, patienceMs = 30_000): KubeClie
   });
 }
 
-/** Not by an API server that was up and well. */
+/** Not by an API server that was up and well. One that is answers 500 to an apply whose values are of the wrong type. */
 function isUnanswered(error: unknown): boolean {
-  return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status >= 500);
+  return error instanceof ApiError && (error.status === 0 || error.status === 429 || error.status > 500);
 }
