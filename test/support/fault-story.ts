@@ -53,8 +53,7 @@ export async function tellFaulted(
   // Which Pod wins the first election is chance, and would make two runs differ that are both right.
   scenario.standIn.preferLeader("orders-1-0");
   const { admin, namespace, postgres } = scenario;
-  const look = async (): Promise<Snapshot> =>
-    withoutDerived(await snapshotOf(admin, namespace, postgres.cluster(`${namespace}/orders`)));
+  const look = (): Promise<Snapshot> => snapshotOf(admin, namespace, postgres.cluster(`${namespace}/orders`));
   const accounts = plans.map((_, index) => (index === 0 ? "holdfast" : `holdfast-${index + 1}`));
   await using operators = await startOperators(scenario, accounts, plans.length > 1, proxies);
   const promotions = watchPromotions(scenario, operators);
@@ -94,16 +93,6 @@ export async function tellFaulted(
       ...(await stuck(scenario)),
     ],
   };
-}
-
-/**
- * What the endpoints controller makes of Services and Pods is its own: it deletes by name, also what has been made since
- * (https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/controller/endpoint/endpoints_controller.go, syncService).
- */
-function withoutDerived(snapshot: Snapshot): Snapshot {
-  const isDerived = ([key, object]: readonly [string, unknown]): boolean =>
-    key.startsWith("Endpoints ") && JSON.stringify(object).includes('"endpoints.kubernetes.io/managed-by"');
-  return Object.fromEntries(Object.entries(snapshot).filter((entry) => !isDerived(entry)));
 }
 
 /**

@@ -53,7 +53,9 @@ export type Snapshot = Readonly<Record<string, unknown>>;
 /** @param cluster what PostgreSQL and Patroni hold, for as long as there is a volume */
 export async function snapshotOf(client: KubeClient, namespace: string, cluster?: FakeCluster): Promise<Snapshot> {
   const lists = await Promise.all(kinds.map((kind) => client.list<KubeObject>(kind, { namespace })));
-  const objects = lists.flatMap(({ items }) => items).filter(({ metadata }) => !isFurniture(metadata.name));
+  const objects = lists
+    .flatMap(({ items }) => items)
+    .filter((object) => !isFurniture(object.metadata.name) && !isDerived(object));
   const replacements = [...namesOfValues(objects, namespace)].filter(([value]) => value !== "");
   // The longest first: one may be part of another.
   replacements.sort(([a], [b]) => b.length - a.length);
@@ -88,6 +90,14 @@ const volumeController = /^(volume(\.beta)?|pv)\.kubernetes\.io\//;
 /** What every namespace has, and what a scenario puts there itself. */
 const isFurniture = (name: string): boolean =>
   name === "kube-root-ca.crt" || name === "default" || name.startsWith("holdfast");
+
+/**
+ * What the endpoints controller makes of Services and Pods is its own: the API server deletes it with the Service, and where the
+ * controller hears of that before it hears of the Service's end, it is there once more for a moment
+ * (https://github.com/kubernetes/kubernetes/blob/v1.36.0/pkg/registry/core/service/storage/storage.go, afterDelete).
+ */
+const isDerived = ({ kind, metadata }: KubeObject): boolean =>
+  kind === Endpoints.kind && metadata.labels?.["endpoints.kubernetes.io/managed-by"] !== undefined;
 
 function* namesOfValues(objects: readonly KubeObject[], namespace: string): Generator<readonly [string, string]> {
   yield [namespace, "<namespace>"];
@@ -129,15 +139,9 @@ function readable(object: KubeObject): unknown {
     const data = Object.entries((object as Secret).data ?? {}).map(([key, value]) => [key, decode(value)]);
     return { ...rest, data: Object.fromEntries(data) as unknown };
   }
-  // The endpoints controller sorts by address, and says when it last looked.
+  // Which version of the election they hold is chance.
   if (object.kind === "Endpoints") {
-    const subsets = (object as Endpoints).subsets?.map((subset) => ({
-      ...subset,
-      addresses: subset.addresses
-        ?.map(({ targetRef, ...address }) => ({ ...address, target: targetRef?.name }))
-        .toSorted(byText),
-    }));
-    return { kind: object.kind, labels: metadata.labels, subsets: subsets ?? [] };
+    return { kind: object.kind, labels: metadata.labels, subsets: (object as Endpoints).subsets ?? [] };
   }
   return rest;
 }

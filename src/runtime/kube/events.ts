@@ -1,9 +1,9 @@
 // Kubernetes Events: what happened to an object, for people. Written in the background, one after another; what repeats becomes
 // a series, what floods is dropped. Nothing waits for it and nothing fails by it.
-import { keepNewest } from "../keep-newest.ts";
 import { randomBytes } from "node:crypto";
 import { type Backoff, backoffMs } from "../backoff.ts";
 import { type Clock, sleep, systemClock } from "../clock.ts";
+import { keepNewest } from "../keep-newest.ts";
 import type { Log } from "../telemetry/log.ts";
 import type { KubeClient } from "./client.ts";
 import { ApiError, isAlreadyExists, isNotFound } from "./errors.ts";

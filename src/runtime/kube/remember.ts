@@ -18,10 +18,9 @@ export function rememberingClient(
   const byResource = new Map<string, Store<any>>();
   for (const { kind, store } of stores) byResource.set(resourceName(kind), store);
 
-  async function readAgain({ kind, place }: Call, store: Store<any>, { signal }: CallOptions): Promise<void> {
-    const { name, namespace } = place;
-    if (!name) return;
-    const ref: Ref = { name, ...(namespace === undefined ? {} : { namespace }) };
+  async function readAgain(kind: Kind, ref: Ref, store: Store<any>, { signal }: CallOptions): Promise<void> {
+    // Of what is created under a name that the API server is to choose there is nothing to read.
+    if (!ref.name) return;
     const seen = store.get(ref);
     try {
       store.read(ref, seen, await client.get(kind, ref, signal === undefined ? {} : { signal }));
@@ -33,14 +32,16 @@ export function rememberingClient(
   return clientAround(client, async (call, options, send) => {
     const store = isWrite(call) ? byResource.get(resourceName(call.kind)) : undefined;
     if (store === undefined) return send(options);
+    // A write names its object.
+    const ref = call.place as Ref;
     let answer: Awaited<ReturnType<typeof send>>;
     try {
       answer = await send(options);
     } catch (error) {
-      if (saysOtherwise(error, call)) await readAgain(call, store, options);
+      if (saysOtherwise(error, call)) await readAgain(call.kind, ref, store, options);
       throw error;
     }
-    if (call.verb === "delete") store.deleted(call.place as Ref, (options as unknown as DeleteOptions).uid);
+    if (call.verb === "delete") store.deleted(ref, (options as unknown as DeleteOptions).uid);
     else store.written(answer, call.verb === "create" ? "created" : "changed");
     return answer;
   });

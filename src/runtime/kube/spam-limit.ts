@@ -1,6 +1,6 @@
 // A token bucket for each key: a burst, then a trickle. Remembers a bounded number of keys.
-import { keepNewest } from "../keep-newest.ts";
 import type { Clock } from "../clock.ts";
+import { keepNewest } from "../keep-newest.ts";
 
 export interface SpamLimit {
   /** Whether one more is allowed for this key now; if so it is counted. */

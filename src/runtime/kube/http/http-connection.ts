@@ -124,10 +124,13 @@ export class HttpConnection {
     this.#exchange = undefined;
     this.#socket.destroy();
     this.#owner.gone(this);
-    const { code } = error as NodeJS.ErrnoException;
-    const isLost = code === "ECONNRESET" || code === "EPIPE";
-    exchange?.fail(error, isLost && this.#hasServed && !this.#parser.hasBegun);
+    exchange?.fail(error, isHangUp(error) && this.#hasServed && !this.#parser.hasBegun);
   }
+}
+
+/** The other end has closed the connection, perhaps before it read what was sent. */
+export function isHangUp({ code }: NodeJS.ErrnoException): boolean {
+  return code === "ECONNRESET" || code === "EPIPE";
 }
 
 function hangUp(): Error {

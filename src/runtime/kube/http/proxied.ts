@@ -2,7 +2,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { probeAfterMs, type Target } from "./dial.ts";
-import type { Exchange, Sending } from "./http-connection.ts";
+import { type Exchange, isHangUp, type Sending } from "./http-connection.ts";
 
 export interface ProxiedRequest {
   readonly method: string;
@@ -22,11 +22,10 @@ export function sendThrough(
   const outgoing = (secure ? https : http).request(options);
   let incoming: http.IncomingMessage | undefined;
   let isOver = false;
-  const fail = (error: NodeJS.ErrnoException): void => {
+  const fail = (error: Error): void => {
     if (isOver) return;
     isOver = true;
-    const isLost = error.code === "ECONNRESET" || error.code === "EPIPE";
-    exchange.fail(error, outgoing.reusedSocket && isLost && incoming === undefined);
+    exchange.fail(error, outgoing.reusedSocket && isHangUp(error) && incoming === undefined);
   };
   outgoing.once("socket", (socket) => {
     // An agent does this only for connections that wait for their next use, a watch never does.
