@@ -1,9 +1,12 @@
 // Three projects: unit tests; scenarios against a real API server that global-setup.ts starts once; stories on a real cluster,
 // which `npm run e2e` provides.
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    // The default leaves one processor free, and most scenarios wait more than they work.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         test: {

@@ -1,4 +1,5 @@
-// Builds one binary of a cluster from Go modules: Kubernetes and etcd through tools/go.mod, the others by `go install`.
+// Builds one binary of a cluster from Go modules: Kubernetes and etcd through tools/go.mod, CoreDNS through one of its own, the others by
+// `go install`.
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -6,11 +7,13 @@ import { fileURLToPath } from "node:url";
 import { parse, type BinaryName } from "./binary-versions.ts";
 import { findExecutable, outputOf } from "./executables.ts";
 import { tiedToParent } from "./processes.ts";
-import { corednsVersion, goVersion, helmVersion, kubernetesVersion, versitygwVersion } from "./versions.ts";
+import { goVersion, helmVersion, kubernetesVersion, versitygwVersion } from "./versions.ts";
 
 interface Recipe {
-  /** With "@version": installed on its own. Without: taken from tools/go.mod. */
+  /** With "@version": installed on its own. Without: taken from a go.mod. */
   readonly source: string;
+  /** The folder of that go.mod. Default: tools/. */
+  readonly module?: string;
   /** A cold build on two cores, measured. Only shown. */
   readonly seconds: number;
 }
@@ -23,12 +26,10 @@ const recipes: Readonly<Record<BinaryName, Recipe>> = {
   kubelet: { source: "k8s.io/kubernetes/cmd/kubelet", seconds: 14 },
   "kube-proxy": { source: "k8s.io/kubernetes/cmd/kube-proxy", seconds: 5 },
   kubectl: { source: "k8s.io/kubernetes/cmd/kubectl", seconds: 17 },
-  coredns: { source: `github.com/coredns/coredns@${corednsVersion}`, seconds: 90 },
+  coredns: { source: "holdfast.dev/coredns", module: "tools/coredns/", seconds: 60 },
   versitygw: { source: `github.com/versity/versitygw/cmd/versitygw@${versitygwVersion}`, seconds: 60 },
   helm: { source: `helm.sh/helm/v4/cmd/helm@${helmVersion}`, seconds: 60 },
 };
-
-const modulesDirectory = fileURLToPath(new URL("tools/", import.meta.url));
 
 export function buildSeconds(name: BinaryName): number {
   return recipes[name].seconds;
@@ -59,12 +60,12 @@ export async function buildBinary(
   options: { environment: NodeJS.ProcessEnv; signal?: AbortSignal | undefined },
 ): Promise<string> {
   mkdirSync(draft, { recursive: true });
-  const { source } = recipes[name];
+  const { source, module } = recipes[name];
   const flags = ["-trimpath", "-buildvcs=false", "-ldflags", linkerFlags(source)];
   const args = source.includes("@")
     ? ["install", ...flags, source]
     : ["build", "-mod=readonly", ...flags, "-o", join(draft, name), source];
-  const { workingDirectory, environment } = goOptions({ ...options.environment, GOBIN: draft });
+  const { workingDirectory, environment } = goOptions({ ...options.environment, GOBIN: draft }, module);
   await new Promise<void>((resolve, reject) => {
     // A Go that outlives a killed run would take the processors from the next one.
     const child = spawn(...tiedToParent(go, args), {
@@ -89,14 +90,18 @@ export async function buildBinary(
   return join(draft, name);
 }
 
-function goOptions(environment: NodeJS.ProcessEnv): {
+function goOptions(
+  environment: NodeJS.ProcessEnv,
+  module = "tools/",
+): {
   workingDirectory: string;
   environment: NodeJS.ProcessEnv;
   timeoutMs: number;
 } {
   // GOFLAGS and GOWORK of the user's own projects would change what is built here.
   const clean = { ...environment, CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off" };
-  return { workingDirectory: modulesDirectory, environment: clean, timeoutMs: 300_000 };
+  const workingDirectory = fileURLToPath(new URL(module, import.meta.url));
+  return { workingDirectory, environment: clean, timeoutMs: 300_000 };
 }
 
 /** Kubernetes reports its version from variables that its release build sets. */

@@ -1,4 +1,5 @@
-// The versions of what is built for the local cluster. Kubernetes and etcd are pinned in tools/go.mod as well.
+// The versions of what is built for the local cluster. Kubernetes and etcd are pinned in tools/go.mod as well,
+// CoreDNS in tools/coredns/go.mod.
 
 export const kubernetesVersion = "v1.36.3";
 export const helmVersion = "v4.2.3";
