@@ -17,23 +17,33 @@ export interface Chunk {
 }
 
 /**
- * Node's own modules as plain values. An `import` of one reads everything that it exports, and `node:http`, `node:fs` and
- * `node:crypto` export things that load half of Node: fetch, http2, webcrypto. That costs 3 MiB and 30 ms at each start. What `import()` asks for is
- * left alone: it is not loaded at the start, and would lack its named exports.
+ * Node's own modules as plain values. An `import` of one reads everything that it exports, and `node:http`, `node:fs`, `node:util` and
+ * `node:crypto` export things that load half of Node: fetch, http2, webcrypto, worker threads. That costs 3 MiB and 30 ms at each start.
+ * What `import()` asks for is left alone: it is not loaded at the start, and would lack its named exports.
  */
 const builtins: Plugin = {
   name: "builtins",
   setup(bundler) {
     bundler.onResolve({ filter: /./ }, ({ path, kind }) =>
       kind !== "entry-point" && kind !== "dynamic-import" && isBuiltin(path)
-        ? { path: path.replace(/^(?!node:)/, "node:"), namespace: "builtin" }
+        ? { path: path.replace(/^(?!node:)/, "node:"), namespace: kind === "require-call" ? "required" : "imported" }
         : undefined,
     );
-    bundler.onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    bundler.onLoad({ filter: /./, namespace: "required" }, ({ path }) => ({
+      contents: `module.exports = ${builtin(path)};`,
     }));
+    bundler.onLoad({ filter: /./, namespace: "imported" }, ({ path }) => ({ contents: asImported(path) }));
   },
 };
+
+const builtin = (path: string): string => `process.getBuiltinModule(${JSON.stringify(path)})`;
+
+/** Each name by itself: what nobody imports is left out of the bundle. */
+function asImported(path: string): string {
+  const names = Object.keys(process.getBuiltinModule(path) as object).filter((name) => name !== "default");
+  const lines = names.map((name) => `export const ${name} = /* @__PURE__ */ (() => whole.${name})();`);
+  return [`const whole = ${builtin(path)};`, "export default whole;", ...lines].join("\n");
+}
 
 /**
  * Parts of packages that nothing here uses, and what stands for them. Each loads modules of Node that are worth megabytes: worker

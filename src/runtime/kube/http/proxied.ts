@@ -19,7 +19,8 @@ export function sendThrough(
   exchange: Exchange,
 ): Sending {
   const options = { agent, host, port, method, path, headers };
-  const outgoing = (secure ? https : http).request(options);
+  const request = secure ? https.request : http.request;
+  const outgoing = request(options);
   let incoming: http.IncomingMessage | undefined;
   let isOver = false;
   const fail = (error: Error): void => {
