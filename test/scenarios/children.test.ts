@@ -235,6 +235,24 @@ describe("a pass", () => {
     expect((await pass({ text: "two" }, { secrets })).changes).toEqual([]);
     expect(applied.secrets?.[0]?.data).toEqual({ text: Buffer.from("one").toString("base64") });
   });
+
+  test("asks for what only a creation needs at the creation alone", async () => {
+    let asked = 0;
+    const generated = {
+      kind: Secret,
+      mode: "createOnce",
+      atCreation: ({ metadata }) => ({ stringData: { password: `${metadata.name} ${(asked += 1)}` } }),
+      desired: ({ namespace }: Plan) => [
+        { apiVersion: "v1", kind: "Secret", metadata: { name: "orders-key", namespace } },
+      ],
+    } satisfies Child<Plan, Secret>;
+
+    await pass({}, { generated });
+    const { applied, changes } = await pass({}, { generated });
+
+    expect([asked, changes]).toEqual([1, []]);
+    expect(applied.generated?.[0]?.data).toEqual({ password: Buffer.from("orders-key 1").toString("base64") });
+  });
 });
 
 describe("prune", () => {

@@ -1,5 +1,5 @@
 // The Shop as an API, and what it consists of. Pure but for the password's chance.
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import {
   defineKind,
   Secret,
@@ -42,9 +42,9 @@ export const children = {
         apiVersion: "v1",
         kind: "Secret",
         metadata: { ...at(shop), name: credentialsOf(shop), labels: labelsOf(shop) },
-        stringData: { username: "app", password: randomBytes(18).toString("base64url") },
       },
     ],
+    atCreation: () => ({ stringData: { username: "app", password: randomBytes(18).toString("base64url") } }),
   },
   service: {
     kind: Service,
@@ -105,5 +105,5 @@ function variable(shop: Readonly<Shop>, name: string, key: string) {
 
 function configHash({ spec }: Readonly<Shop>): string {
   const pairs = Object.entries(spec?.config ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256").update(JSON.stringify(pairs)).digest("hex").slice(0, 16);
+  return hash("sha256", JSON.stringify(pairs), "hex").slice(0, 16);
 }

@@ -15,7 +15,8 @@ import { managersOf } from "./managers.ts";
 import { marksPatch } from "./marks.ts";
 import { claim, stamp, type Marks, type Owner, type Ownership } from "./ownership.ts";
 import { lookUp, parsePath, pointerTo } from "./paths.ts";
-import { collectAfter } from "./uncollected.ts";
+import { tell } from "./tell.ts";
+import { collectAfter, uncollected } from "./uncollected.ts";
 
 /** What can be said about how objects of a child are written. */
 export interface Handling {
@@ -24,6 +25,11 @@ export interface Handling {
    * Default "apply".
    */
   readonly mode?: "apply" | "createOnce";
+  /**
+   * With "createOnce": further fields of what is created, such as a generated password. Asked for at a creation alone, so it need not
+   * be pure.
+   */
+  readonly atCreation?: (desired: Readonly<KubeObject>) => Readonly<Record<string, unknown>>;
   /**
    * What to do when the API server refuses a change of an immutable field. Default "refuse": a TerminalError `ImmutableField`.
    * "recreate" deletes the object, and what it owns, first; "recreate-orphaning" leaves what it owns (Pods) to its successor.
@@ -161,13 +167,13 @@ async function create<T extends KubeObject>(
 async function writeNew<T extends KubeObject>(
   intent: T,
   kind: Kind<T>,
-  { mode }: Handling,
+  { mode, atCreation }: Handling,
   { fieldManager }: ApplyConfig,
   { client, signal }: ApplyContext,
 ): Promise<T> {
-  return mode === "createOnce"
-    ? client.create(kind, intent, { fieldManager, signal })
-    : client.apply(kind, intent, { fieldManager, force: false, signal });
+  if (mode !== "createOnce") return client.apply(kind, intent, { fieldManager, force: false, signal });
+  const whole = atCreation === undefined ? intent : intentOf({ ...intent, ...atCreation(intent) });
+  return client.create(kind, whole, { fieldManager, signal });
 }
 
 /** Without its marks it would be nobody's: neither watched, nor taken up, nor removed with its owner. */
@@ -264,7 +270,7 @@ async function requireOurs(
     );
   }
   if (whose === "former" && !isGoing(live) && (await collectAfter(owner, kind, live, context)))
-    tell(owner, kind, live, "Deleted", ": its former owner is gone, and nobody collected it", context);
+    tell(owner, kind, live, "Deleted", uncollected, context);
   if (whose === "former" || isGoing(live)) throw waitingForDeletion(live, kind);
 }
 
@@ -318,17 +324,4 @@ function summary(paths: readonly string[]): string {
 
 function nameOf(kind: Kind, object: Readonly<KubeObject>): string {
   return `${kind.kind} ${keyOf(refTo(object))}`;
-}
-
-function tell(
-  owner: Owner,
-  kind: Kind,
-  object: Readonly<KubeObject>,
-  what: "Created" | "Updated" | "Recreated" | "Deleted",
-  how: string,
-  { events, log }: ApplyContext,
-): void {
-  const message = `${what} ${kind.kind} ${object.metadata.name}${how}`;
-  log.info({ kind: kind.kind, child: object.metadata.name }, message);
-  events.emit(owner.object, { type: "Normal", reason: what, message });
 }

@@ -11,7 +11,8 @@ import {
   waitingReason,
 } from "./apply.ts";
 import { claim, hasLabels, type Owner } from "./ownership.ts";
-import { collectAfter } from "./uncollected.ts";
+import { tell } from "./tell.ts";
+import { collectAfter, uncollected } from "./uncollected.ts";
 
 export type { Applied, ApplyConfig, ApplyContext, Handling } from "./apply.ts";
 export type { Owner } from "./ownership.ts";
@@ -124,8 +125,9 @@ export async function applyChildren<P, const C extends Children<P>>(
   }
   for (const [name, kind, object] of failures.some(waitsForDeletion) ? leftOver(plans, owner, config, context) : []) {
     try {
-      if (await collectAfter(owner, kind, object, context))
-        changes.push({ child: name, kind, key: keyOf(refTo(object)), result: "deleted", paths: [] });
+      if (!(await collectAfter(owner, kind, object, context))) continue;
+      tell(owner, kind, object, "Deleted", uncollected, context);
+      changes.push({ child: name, kind, key: keyOf(refTo(object)), result: "deleted", paths: [] });
     } catch (error) {
       failures.push({ child: name, error: asError(error) });
     }
@@ -211,16 +213,10 @@ function notDesired(plans: readonly Plan[], list: (kind: Kind) => readonly Reado
   });
 }
 
-async function remove(
-  owner: Owner,
-  kind: Kind,
-  object: Readonly<KubeObject>,
-  { client, events, log, signal }: ApplyContext,
-): Promise<void> {
+async function remove(owner: Owner, kind: Kind, object: Readonly<KubeObject>, context: ApplyContext): Promise<void> {
+  const { client, signal } = context;
   await client.delete(kind, refTo(object), { uid: object.metadata.uid!, propagation: "Background", signal });
-  const message = `Deleted ${kind.kind} ${object.metadata.name}: no longer wanted`;
-  log.info({ kind: kind.kind, child: object.metadata.name }, message);
-  events.emit(owner.object, { type: "Normal", reason: "Deleted", message });
+  tell(owner, kind, object, "Deleted", ": no longer wanted", context);
 }
 
 function refuseUnknownNeeds(children: Children<never>): void {

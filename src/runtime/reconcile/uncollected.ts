@@ -14,6 +14,9 @@ export interface CollectingContext {
   readonly signal: AbortSignal;
 }
 
+/** Why it was deleted, for people. */
+export const uncollected = ": its former owner is gone, and nobody collected it";
+
 /** The garbage collector needs seconds. It does it in its own order, so it comes first. */
 const collectedWithinMs = 60_000;
 

@@ -38,7 +38,7 @@ test.each([
   expect(gone).toEqual(deleted);
 });
 
-test("where a child waits for what nobody collects, also what is not desired any more goes", async () => {
+test("where a child waits for what nobody collects, also what is not desired any more goes, and both are told", async () => {
   const labels = { "app.kubernetes.io/managed-by": "shop" };
   const ownerReferences = [{ apiVersion: "v1", kind: "ConfigMap", name: "orders", uid: "uid-1", controller: true }];
   const metadata = { namespace: "shop", labels, ownerReferences, resourceVersion: "7" };
@@ -56,6 +56,7 @@ test("where a child waits for what nobody collects, also what is not desired any
     other: { kind: ServiceAccount, desired: () => [] },
   } as const satisfies Children<ConfigMap>;
   const gone: string[] = [];
+  const told: string[] = [];
   const context = {
     client: {
       get: async () => ownerOf("uid-2"),
@@ -67,12 +68,16 @@ test("where a child waits for what nobody collects, also what is not desired any
       list: (kind: Kind, { ownerUid }: CacheListOptions = {}) =>
         (ownerUid !== undefined ? [] : kind.kind === "Secret" ? [key] : [other]) as never,
     },
-    events: { emit: () => undefined },
+    events: { emit: (_: unknown, { message }: { message: string }) => void told.push(message) },
     log: createLog({ level: "silent", name: "shop" }),
     signal: new AbortController().signal,
   };
   const owner = { object: ownerOf("uid-2"), kind: ConfigMap };
   const { failures } = await applyChildren(owner.object, owner, children, { fieldManager: "shop", labels }, context);
   expect(gone).toEqual(["key", "other"]);
+  expect(told).toEqual([
+    "Deleted Secret key: its former owner is gone, and nobody collected it",
+    "Deleted ServiceAccount other: its former owner is gone, and nobody collected it",
+  ]);
   expect(failures.map(({ child }) => child)).toEqual(["key"]);
 });
