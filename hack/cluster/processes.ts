@@ -57,9 +57,11 @@ export function startRecorded(directory: string, launch: Launch, options: { deta
     // The missing pid tells as much, at once.
     child.on("error", () => undefined);
     child.unref();
-    const identity = child.pid === undefined ? undefined : identify(child.pid);
-    if (identity === undefined) throw new Error(`${launch.name} could not be started: ${launch.binary}`);
-    const recorded = { name: launch.name, ...identity, binary: launch.binary };
+    // One that has ended already was started: until the event loop turns, its zombie is there.
+    const started = child.pid === undefined ? undefined : readStat(child.pid);
+    if (started === undefined) throw new Error(`${launch.name} could not be started: ${launch.binary}`);
+    const { pid, startTime } = started;
+    const recorded = { name: launch.name, pid, startTime, binary: launch.binary };
     writeRecorded(directory, [...readRecorded(directory).filter(({ name }) => name !== launch.name), recorded]);
     return recorded;
   } finally {
@@ -99,6 +101,11 @@ export async function endRecorded(directory: string, signal: "SIGTERM" | "SIGKIL
 
 /** undefined when there is no such process, or only its zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
+  const { startTime, isOver = true } = readStat(pid) ?? {};
+  return isOver || startTime === undefined ? undefined : { pid, startTime };
+}
+
+function readStat(pid: number): (ProcessIdentity & { readonly isOver: boolean }) | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the name in parentheses, which may itself hold spaces and parentheses.
@@ -106,7 +113,7 @@ export function identify(pid: number): ProcessIdentity | undefined {
     const [state, threads, startTime] = [fields[0], fields[17], fields[19]];
     // A zombie that still has other threads keeps its files and ports until the last of them has ended.
     const isOver = state === "X" || (state === "Z" && Number(threads) <= 1);
-    return isOver || startTime === undefined ? undefined : { pid, startTime };
+    return startTime === undefined ? undefined : { pid, startTime, isOver };
   } catch {
     return undefined;
   }
