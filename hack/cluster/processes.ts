@@ -101,8 +101,8 @@ export async function endRecorded(directory: string, signal: "SIGTERM" | "SIGKIL
 
 /** undefined when there is no such process, or only its zombie. */
 export function identify(pid: number): ProcessIdentity | undefined {
-  const { startTime, isOver = true } = readStat(pid) ?? {};
-  return isOver || startTime === undefined ? undefined : { pid, startTime };
+  const stat = readStat(pid);
+  return stat === undefined || stat.isOver ? undefined : { pid, startTime: stat.startTime };
 }
 
 function readStat(pid: number): (ProcessIdentity & { readonly isOver: boolean }) | undefined {

@@ -59,10 +59,8 @@ test("a recorded pid that belongs to another process by now is left alone", asyn
 });
 
 test("a process that ended by itself is not running, also where it was quicker than we", async () => {
-  for (let count = 0; count < 20; count += 1) {
-    const started = startRecorded(directory, launch("exit 3"), { detached: false });
-    await expect.poll(() => isRunning(started)).toBe(false);
-  }
+  const started = Array.from({ length: 20 }, () => startRecorded(directory, launch("exit 3"), { detached: false }));
+  for (const one of started) await expect.poll(() => isRunning(one)).toBe(false);
 });
 
 test("a binary that does not exist is reported by name", () => {

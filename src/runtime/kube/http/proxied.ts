@@ -19,6 +19,7 @@ export function sendThrough(
   exchange: Exchange,
 ): Sending {
   const options = { agent, host, port, method, path, headers };
+  // Each by its name: of a module that is used as a value a bundle reads, and so loads, all that it exports.
   const request = secure ? https.request : http.request;
   const outgoing = request(options);
   let incoming: http.IncomingMessage | undefined;
