@@ -13,6 +13,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/scenarios/**", "test/examples/**", "test/e2e/**"],
+          setupFiles: ["test/support/property-seed.ts"],
           pool: "threads",
           isolate: false,
           testTimeout: 30_000,

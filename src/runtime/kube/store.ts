@@ -55,8 +55,11 @@ export interface StoreOptions<T extends KubeObject> {
 /** A write of ours, or what was read live, that the watch has not told yet. */
 type Ahead<T> =
   | { readonly type: "written"; readonly object: T }
-  /** Hides the object of this uid until the watch tells what became of it, and all that bore the name before (`version`). */
-  | { readonly type: "gone"; readonly uid: string; readonly version: string };
+  /**
+   * Hides the object of this uid until the watch tells what became of it, and all that bore the name before (`version`).
+   * `forGood`: it is known to be gone; otherwise it may be seen again as one that is terminating.
+   */
+  | { readonly type: "gone"; readonly uid: string; readonly version: string; readonly forGood: boolean };
 
 export class Store<T extends KubeObject> {
   readonly #options: StoreOptions<T>;
@@ -158,7 +161,7 @@ export class Store<T extends KubeObject> {
     // Removing the last finalizer is answered with the object as it went, and with the version that it had before.
     const known = this.#visible.get(key);
     if (isTerminating(object) && !isHeld(object) && uid !== undefined) {
-      if (known === undefined || known.metadata.uid === uid) this.#hide(key, uid, version);
+      if (known === undefined || known.metadata.uid === uid) this.#hide(key, uid, version, true);
       return;
     }
     if (isTold(version, this.#syncedOf(key)) || isTold(version, known?.metadata.resourceVersion)) return;
@@ -177,7 +180,7 @@ export class Store<T extends KubeObject> {
     const { resourceVersion: version, uid } = (object ?? seen)?.metadata ?? {};
     if (!isOrdered(version)) return;
     if (object === undefined) {
-      if (uid !== undefined && known?.metadata.uid === uid) this.#hide(key, uid, version);
+      if (uid !== undefined && known?.metadata.uid === uid) this.#hide(key, uid, version, true);
     } else if (
       this.#options.watches?.(object) !== false &&
       !isTold(version, this.#syncedOf(key)) &&
@@ -189,10 +192,9 @@ export class Store<T extends KubeObject> {
 
   #layOver(key: Key, version: string, object: T): void {
     const ahead = this.#ahead.get(key);
-    const { uid } = object.metadata;
     if (!isNewer(version, this.#nextOwn)) this.#nextOwn = version;
-    if (ahead?.type === "gone" && (isTold(version, ahead.version) || (ahead.uid === uid && !isTerminating(object))))
-      return;
+    const mayFollow = ahead?.type !== "gone" || (!isTold(version, ahead.version) && mayBeSeen(object, ahead));
+    if (!mayFollow) return;
     this.#ahead.set(key, { type: "written", object: this.prepare(object) });
     this.#settle(key);
   }
@@ -207,11 +209,11 @@ export class Store<T extends KubeObject> {
     // A second delete of a terminating object changes nothing, so the watch would never tell of it.
     if (known === undefined || known.metadata.uid !== uid || isTerminating(known)) return;
     const version = known.metadata.resourceVersion;
-    if (isOrdered(version)) this.#hide(key, uid, version);
+    if (isOrdered(version)) this.#hide(key, uid, version, false);
   }
 
-  #hide(key: Key, uid: string, version: string): void {
-    this.#ahead.set(key, { type: "gone", uid, version });
+  #hide(key: Key, uid: string, version: string, forGood: boolean): void {
+    this.#ahead.set(key, { type: "gone", uid, version, forGood });
     this.#findNextOwn();
     this.#settle(key);
   }
@@ -318,9 +320,12 @@ function isTold(version: string | undefined, synced: string | undefined): boolea
 function hasCaughtUp<T extends KubeObject>(ahead: Ahead<T>, told: T | undefined, synced: string | undefined): boolean {
   if (ahead.type === "written") return isTold(ahead.object.metadata.resourceVersion, synced);
   if (told === undefined) return isTold(ahead.version, synced);
-  return (
-    isNewer(told.metadata.resourceVersion, ahead.version) && (told.metadata.uid !== ahead.uid || isTerminating(told))
-  );
+  return isNewer(told.metadata.resourceVersion, ahead.version) && mayBeSeen(told, ahead);
+}
+
+/** Whether this can be the object's state after what hides it: another one has the name, or a finalizer holds it. */
+function mayBeSeen(object: KubeObject, { uid, forGood }: { readonly uid: string; readonly forGood: boolean }): boolean {
+  return object.metadata.uid !== uid || (!forGood && isTerminating(object));
 }
 
 function lastTime(object: KubeObject, counts: (entry: ManagedFieldsEntry) => boolean): string {

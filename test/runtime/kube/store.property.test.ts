@@ -21,6 +21,8 @@ class World {
   readonly newest = new Map<string, bigint>();
   /** Objects whose deletion by us was answered while the store showed them. */
   readonly deleted = new Set<string>();
+  /** Objects of which a live read found that they are gone. */
+  readonly gone = new Set<string>();
   #delivered = 0;
   #listing: Snapshot | undefined;
   #listedAt = 0;
@@ -69,10 +71,11 @@ class World {
     }
     if ("read" in answer) {
       const ref = { namespace: "shop", name: answer.read };
+      const was = this.store.get(ref);
       this.store.read(ref, answer.seen, answer.found);
       const seen = this.store.get(ref);
-      if (answer.found === undefined && answer.seen !== undefined)
-        expect(seen?.metadata.uid).not.toBe(answer.seen.metadata.uid);
+      const before = answer.seen?.metadata.uid;
+      if (answer.found === undefined && before !== undefined && was?.metadata.uid === before) this.gone.add(before);
       if (seen !== undefined && answer.found !== undefined && seen.metadata.uid === answer.found.metadata.uid)
         expect(versionOf(seen)).toBeGreaterThanOrEqual(versionOf(answer.found));
       return;
@@ -157,6 +160,7 @@ class World {
       const version = versionOf(object);
       expect(version, `${key} went back in time`).toBeGreaterThanOrEqual(this.newest.get(key) ?? 0n);
       this.newest.set(key, version);
+      expect(this.gone, `${key} was gone`).not.toContain(uid);
       if (this.deleted.has(uid)) expect(deletionTimestamp, `${key} was deleted by us`).toBeDefined();
     }
   }

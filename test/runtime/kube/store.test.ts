@@ -218,6 +218,31 @@ describe("own deletes", () => {
   });
 });
 
+describe("live reads", () => {
+  const terminating = { deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: ["holdfast.dev/cleanup"] };
+
+  test("that find nothing hide the object for good, whatever the watch still tells of its last hours", () => {
+    const seen = at(5);
+    const store = syncedStore(seen);
+    store.change("MODIFIED", at(101, terminating));
+    store.read(orders, seen, undefined);
+    expect(store.get(orders)).toBeUndefined();
+    store.change("MODIFIED", at(102, { ...terminating, labels: { app: "orders" } }));
+    expect(store.get(orders)).toBeUndefined();
+    store.change("DELETED", at(103, terminating));
+    store.change("ADDED", at(104, { uid: "uid-2" }));
+    expect(store.get(orders)?.metadata.uid).toBe("uid-2");
+  });
+
+  test("that found it terminating do not bring it back once another one did not find it", () => {
+    const seen = at(5);
+    const store = syncedStore(seen);
+    store.read(orders, seen, undefined);
+    store.read(orders, seen, at(101, terminating));
+    expect(store.get(orders)).toBeUndefined();
+  });
+});
+
 const entry = (manager: string, second: number): ManagedFieldsEntry => ({
   manager,
   time: `2026-01-01T00:00:0${second}Z`,
