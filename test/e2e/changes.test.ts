@@ -11,7 +11,8 @@ import {
   readAll,
   untilReady,
 } from "../support/kubectl.ts";
-import { orders, timed, uidsOf, untilNotReady } from "../support/story.ts";
+import { orders, uidsOf, untilNotReady } from "../support/story.ts";
+import { timed } from "../support/timed.ts";
 
 const namespace = "e2e-changes";
 const three = (spec: object = {}) => orders(namespace, { replicas: 3, ...spec });

@@ -11,7 +11,7 @@ import { createRandom } from "../support/edits-random.ts";
 import { specSchema } from "../support/edits-samples.ts";
 import { createNamespace, kubectl, wouldTake } from "../support/kubectl.ts";
 import { edited, editsOf, type Edit } from "../support/schema-edits.ts";
-import { timed } from "../support/story.ts";
+import { timed } from "../support/timed.ts";
 import { testSeed } from "../support/test-seed.ts";
 
 const asked = process.env["HOLDFAST_TEST_EDITS"] ?? "2";

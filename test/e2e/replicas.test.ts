@@ -2,7 +2,8 @@
 // primary and the data stay. Prints how long both took.
 import { afterAll, test } from "vitest";
 import { application, apply, createNamespace, eventually, kubectl, readAll, untilReady } from "../support/kubectl.ts";
-import { orders, timed, uidsOf, untilNotReady } from "../support/story.ts";
+import { orders, uidsOf, untilNotReady } from "../support/story.ts";
+import { timed } from "../support/timed.ts";
 
 type InPod = (pod: string, ...command: string[]) => Promise<string>;
 /** Each statement in a transaction of its own. */

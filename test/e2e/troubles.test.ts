@@ -2,7 +2,8 @@
 // mended it becomes Ready by itself. Prints how long both took.
 import { afterAll, describe, expect, test } from "vitest";
 import { application, apply, createNamespace, kubectl, read, readAll, untilReady } from "../support/kubectl.ts";
-import { conditionOf, orders, timed, untilNotReady } from "../support/story.ts";
+import { conditionOf, orders, untilNotReady } from "../support/story.ts";
+import { timed } from "../support/timed.ts";
 
 interface Trouble {
   readonly reason: string;

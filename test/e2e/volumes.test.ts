@@ -10,7 +10,8 @@ import {
   readAll,
   untilReady,
 } from "../support/kubectl.ts";
-import { conditionOf, orders, timed, uidsOf, untilNotReady } from "../support/story.ts";
+import { conditionOf, orders, uidsOf, untilNotReady } from "../support/story.ts";
+import { timed } from "../support/timed.ts";
 
 const namespace = "e2e-volumes";
 const full = "e2e-full";

@@ -252,6 +252,8 @@ describe("a pass", () => {
 
     expect([asked, changes]).toEqual([1, []]);
     expect(applied.generated?.[0]?.data).toEqual({ password: Buffer.from("orders-key 1").toString("base64") });
+    const { mode: _, ...again } = generated;
+    await expect(pass({}, { again })).rejects.toThrow("again has atCreation, which is only for mode createOnce");
   });
 });
 

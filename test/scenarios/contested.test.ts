@@ -6,6 +6,7 @@ import { sharedControlPlane } from "../support/api-server.ts";
 import { isWrite } from "../support/audit.ts";
 import { eventsOf, notReady, untilIdle } from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 
 interface Quarrel {
   readonly because: string;
@@ -14,6 +15,8 @@ interface Quarrel {
   readonly meddle: (scenario: Scenario) => Promise<unknown>;
   /** Whether what stands there now is theirs. */
   readonly theirs: (scenario: Scenario) => Promise<boolean>;
+  /** They give it up. */
+  readonly giveUp: (scenario: Scenario) => Promise<unknown>;
 }
 
 const fieldManager = "meddler";
@@ -30,6 +33,10 @@ const quarrels: readonly Quarrel[] = [
     },
     theirs: async ({ admin, namespace }) =>
       (await admin.get(ConfigMap, { namespace, name: "orders-patroni" }))?.data?.["patroni.yml"] === "scope: theirs",
+    giveUp: async ({ admin, namespace }) => {
+      const ref = { namespace, name: "orders-patroni" };
+      await admin.delete(ConfigMap, ref, { uid: (await admin.get(ConfigMap, ref))?.metadata.uid ?? "" });
+    },
   },
   {
     because: "by an update of what must not be there",
@@ -44,21 +51,28 @@ const quarrels: readonly Quarrel[] = [
       ),
     theirs: async ({ admin, namespace }) =>
       (await admin.get(Service, { namespace, name: "orders" }))?.spec?.selector?.["app"] === "theirs",
+    giveUp: ({ admin, namespace }) =>
+      admin.patch(Service, { namespace, name: "orders" }, [{ op: "remove", path: "/spec/selector" }], { fieldManager }),
   },
 ];
 
 test.concurrent.for(quarrels)(
   "a path that another keeps changing $because is named, with who it is, and left alone",
-  async ({ path, object, meddle, theirs }, { expect }) => {
+  async ({ because, path, object, meddle, theirs, giveUp }, { expect }) => {
     await using scenario = await openScenario(await sharedControlPlane(), "contested");
     const operator = await scenario.start();
     await scenario.apply();
     await scenario.ready();
 
-    const event = await eventually("an Event that says so", async () => {
-      if (!(await theirs(scenario))) await meddle(scenario);
-      return (await eventsOf(scenario)).find(({ reason }) => reason === "Contested");
+    const told = await timed(async () => {
+      const said = await eventually("an Event that says so", async () => {
+        if (!(await theirs(scenario))) await meddle(scenario);
+        return (await eventsOf(scenario)).find(({ reason }) => reason === "Contested");
+      });
+      await notReady(scenario, "Contested");
+      return said;
     });
+    const event = told.value;
     expect(event).toMatchObject({ type: "Warning" });
     expect(event.note).toContain(`${path} of`);
     expect(event.note).toContain(`${fieldManager} keeps changing it`);
@@ -78,5 +92,11 @@ test.concurrent.for(quarrels)(
     await eventually("another pass", async () => ((await untilIdle(operator)) > passed ? true : undefined));
     expect(await theirs(scenario)).toBe(true);
     expect(await writes()).toBe(before);
+
+    const mended = await timed(async () => {
+      await giveUp(scenario);
+      return scenario.ready();
+    });
+    printSeconds("Contested", `another takes it back ${because}, five times`, told, mended);
   },
 );

@@ -24,6 +24,7 @@ import {
   volumeUids,
 } from "../support/observations.ts";
 import { eventually, gone, openScenario, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 import { promote } from "../support/failover.ts";
 
 const open = async (title: string): Promise<Scenario> => openScenario(await sharedControlPlane(), title);
@@ -314,8 +315,11 @@ test.concurrent("while volumes are taken up, one that goes missing is not replac
   await scenario.remove();
   await untilGone(scenario);
   standIn.holdBack(() => true);
-  await scenario.apply({ replicas: 3 });
-  await notReady(scenario, "TakingUpVolumes");
+  const told = await timed(async () => {
+    await scenario.apply({ replicas: 3 });
+    return notReady(scenario, "TakingUpVolumes");
+  });
+  console.log(`TakingUpVolumes (the last primary does not come): said after ${told.seconds} s`);
   const claim = { namespace, name: "orders-2" };
   await admin.delete(PersistentVolumeClaim, claim, { uid: (await volumeUids(scenario))["orders-2"] ?? "" });
   const { message } = await notReady(scenario, "LastPrimaryUnknown");
@@ -345,12 +349,19 @@ test.concurrent("volumes of which two claim to be the last primary's wait for a 
   };
   for (const name of ["orders-1", "orders-2"]) await mark(name, "true");
 
-  await scenario.apply({ replicas: 2 });
-  expect((await notReady(scenario, "LastPrimaryUnknown")).message).toContain("orders-1, orders-2");
+  const told = await timed(async () => {
+    await scenario.apply({ replicas: 2 });
+    return notReady(scenario, "LastPrimaryUnknown");
+  });
+  expect(told.value.message).toContain("orders-1, orders-2");
   await untilIdle(operator);
   expect(await admin.list(StatefulSet, { namespace: scenario.namespace })).toMatchObject({ items: [] });
-  await mark("orders-1", "false");
-  expect((await scenario.ready()).status?.primary).toBe("orders-2-0");
+  const mended = await timed(async () => {
+    await mark("orders-1", "false");
+    return scenario.ready();
+  });
+  expect(mended.value.status?.primary).toBe("orders-2-0");
+  printSeconds("LastPrimaryUnknown", "two volumes claim to be the last primary's", told, mended);
 });
 
 test.concurrent("a Pod that the operator has not heard of is waited for: its Patroni would write the Endpoints again", async () => {

@@ -26,6 +26,7 @@ import {
   type Found,
 } from "../support/observations.ts";
 import { eventually, openScenario, type RunningOperator, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 
 let scenario: Scenario;
 let operator: RunningOperator;
@@ -274,12 +275,17 @@ test("a RoleBinding that was replaced by one of another role is made anew", asyn
 test("the generated passwords are never generated again: without them it waits for a copy, and says so", async () => {
   const { admin } = scenario;
   const internal = original(Secret, "orders-internal") as Secret;
-  await admin.patch(Secret, refTo(internal), [{ op: "remove", path: "/data/rest-password" }]);
-  expect((await notReady(scenario, "CredentialsUnusable")).message).toContain("orders-internal has lost rest-password");
-  await admin.patch(Secret, refTo(internal), [
-    { op: "add", path: "/data/rest-password", value: internal.data?.["rest-password"] },
-  ]);
-  await scenario.ready();
+  const told = await timed(async () => {
+    await admin.patch(Secret, refTo(internal), [{ op: "remove", path: "/data/rest-password" }]);
+    return notReady(scenario, "CredentialsUnusable");
+  });
+  expect(told.value.message).toContain("orders-internal has lost rest-password");
+  const mended = await timed(async () => {
+    const value = internal.data?.["rest-password"];
+    await admin.patch(Secret, refTo(internal), [{ op: "add", path: "/data/rest-password", value }]);
+    return scenario.ready();
+  });
+  printSeconds("CredentialsUnusable", "a generated password is taken out of its Secret", told, mended);
 
   await admin.delete(Secret, refTo(internal), { uid: internal.metadata.uid ?? "" });
   expect((await notReady(scenario, "CredentialsUnusable")).message).toContain("Secret orders-internal is gone");

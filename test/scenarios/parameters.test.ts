@@ -5,6 +5,7 @@ import { Pod } from "../../src/runtime/index.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { conditionOf, eventsOf, notReady, passes, pause, untilIdle } from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 
 const open = async (title: string): Promise<Scenario> => openScenario(await sharedControlPlane(), title);
 const clusterOf = ({ postgres, namespace }: Scenario) => postgres.cluster(`${namespace}/orders`);
@@ -67,16 +68,22 @@ test.concurrent("Ready waits for the slowest server, and no longer", async () =>
   const [replica] = [...scenario.postgres.replicas];
   cluster.lagging.set(replica!, cluster.configuration);
 
-  await scenario.apply({ replicas: 2, parameters: { work_mem: "16MB" } });
-  expect((await notReady(scenario, "Provisioning")).message).toContain("not known to be as declared yet");
+  const told = await timed(async () => {
+    await scenario.apply({ replicas: 2, parameters: { work_mem: "16MB" } });
+    return notReady(scenario, "Provisioning");
+  });
+  expect(told.value.message).toContain("not known to be as declared yet");
   await eventually(
     "the configuration is handed over",
     async () => configured(scenario)["work_mem"] === "16MB" || undefined,
   );
   await pause(1_500);
   expect(conditionOf(await scenario.database(), "Ready")?.status).toBe("False");
-  cluster.lagging.clear();
-  await scenario.ready();
+  const mended = await timed(async () => {
+    cluster.lagging.clear();
+    return scenario.ready();
+  });
+  printSeconds("Provisioning", "a server takes a parameter up late", told, mended);
 
   await untilIdle(operator);
   const { observations } = cluster;

@@ -6,6 +6,7 @@ import { Pod, Secret } from "../../src/runtime/index.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { conditionOf, notReady } from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 
 const ourLabel = { "app.kubernetes.io/managed-by": "holdfast" };
 
@@ -154,15 +155,20 @@ test.concurrent.for([
 ] as const)("it goes on serving with the last password, and a condition says that $because", async (row) => {
   await using world = await open(row.title, mine, "first");
   await world.has("first");
-  await row.spoil(world);
-  const { message } = await notReady(world.scenario, row.reason);
-  expect(message).toContain(row.says);
+  const told = await timed(async () => {
+    await row.spoil(world);
+    return notReady(world.scenario, row.reason);
+  });
+  expect(told.value.message).toContain(row.says);
   const database = await world.scenario.database();
   expect(conditionOf(database, "Available")?.status).toBe("True");
   expect([world.inForce(), await world.read("orders-credentials", "password")]).toEqual(["first", "first"]);
 
-  await world.give("mine", { password: "second" });
-  await world.has("second");
+  const mended = await timed(async () => {
+    await world.give("mine", { password: "second" });
+    await world.has("second");
+  });
+  printSeconds(row.reason, row.because, told, mended);
 });
 
 test.concurrent("a Secret without our label is read again in each pass; with the label changes are followed at once", async () => {
@@ -188,9 +194,14 @@ test.concurrent("a new password waits while PostgreSQL does not answer, a condit
   const { scenario } = world;
   const [pod] = (await scenario.admin.list(Pod, { namespace: scenario.namespace })).items;
   scenario.postgres.unreachable.add(pod?.status?.podIP ?? "");
-  await world.give("mine", { password: "second" });
-  await notReady(scenario, "Unreachable");
+  const told = await timed(async () => {
+    await world.give("mine", { password: "second" });
+    return notReady(scenario, "Unreachable");
+  });
   expect(world.inForce()).toBe("first");
-  scenario.postgres.unreachable.clear();
-  await world.has("second");
+  const mended = await timed(async () => {
+    scenario.postgres.unreachable.clear();
+    await world.has("second");
+  });
+  printSeconds("Unreachable", "a new password, and PostgreSQL does not answer", told, mended);
 });

@@ -7,7 +7,8 @@ import { PortError } from "../../src/database/outside/port-error.ts";
 import { ConfigMap, PersistentVolumeClaim, Pod, refTo, type Kind } from "../../src/runtime/index.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { conditionOf, eventsOf } from "../support/observations.ts";
-import { eventually, gone, openScenario, type Scenario } from "../support/scenario.ts";
+import { eventually, gone, openScenario, type OperatorOptions, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 import { loseVolume, podUids } from "../support/volume-losses.ts";
 
 const open = async (title: string): Promise<Scenario> => {
@@ -22,6 +23,7 @@ interface Case {
   readonly because: string;
   readonly told: readonly [type: ConditionType, status: "True" | "False", message: RegExp];
   readonly spec?: Partial<DatabaseSpec>;
+  readonly operator?: OperatorOptions;
   /** Before the Database is applied; else it is Ready first. */
   readonly prepare?: (scenario: Scenario) => unknown;
   readonly strike?: (scenario: Scenario) => unknown;
@@ -37,6 +39,43 @@ const release = ({ standIn }: Scenario): void => standIn.holdBack(() => false);
 async function deletePod({ admin, namespace }: Scenario, name: string): Promise<void> {
   const pod = await admin.get(Pod, { namespace, name });
   await admin.delete(Pod, { namespace, name }, { uid: pod?.metadata.uid ?? "", gracePeriodSeconds: 0 });
+}
+
+async function deletePatroniFile({ admin, namespace }: Scenario): Promise<void> {
+  const ref = { namespace, name: "orders-patroni" };
+  await admin.delete(ConfigMap, ref, { uid: (await admin.get(ConfigMap, ref))?.metadata.uid ?? "" });
+}
+
+interface Rule {
+  readonly resources?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** Changes the operator's Role in the scenario's namespace, until the API server goes by it. */
+async function letWriteConfigMaps(scenario: Scenario, allowed: boolean): Promise<void> {
+  const { controlPlane, namespace, operatorUser: user } = scenario;
+  const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`;
+  const roles = await apiCall<{ items: { metadata: { name: string }; rules: Rule[] }[] }>(
+    controlPlane.admin,
+    "GET",
+    path,
+  );
+  const [role] = roles.items.filter(({ rules }) => rules.some(({ resources }) => resources?.includes("configmaps")));
+  const verbs = ["get", "list", "watch", ...(allowed ? ["create", "patch", "delete"] : [])];
+  const rules = role?.rules.map((rule) =>
+    rule.resources?.includes("configmaps") === true ? { ...rule, verbs } : rule,
+  );
+  await apiCall(controlPlane.admin, "PUT", `${path}/${role?.metadata.name}`, { ...role, rules });
+  await eventually("the Role is in force", async () => {
+    const review = {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      spec: { user, resourceAttributes: { namespace, verb: "patch", resource: "configmaps" } },
+    };
+    const reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    const { status } = await apiCall<{ status: { allowed: boolean } }>(controlPlane.admin, "POST", reviews, review);
+    return status.allowed === allowed ? true : undefined;
+  });
 }
 
 /** The object stays, once deleted, until it is let go. */
@@ -178,6 +217,34 @@ const cases: readonly Case[] = [
     mend: (scenario) => scenario.apply(),
   },
   {
+    title: "immutable",
+    reason: "ImmutableField",
+    because: "somebody made a ConfigMap of ours immutable, and other than declared",
+    told: ["Ready", "False", /^configMap: ConfigMap .*orders-patroni cannot be changed this way: data: Forbidden/],
+    strike: ({ admin, namespace }) =>
+      admin.patch(ConfigMap, { namespace, name: "orders-patroni" }, [
+        { op: "add", path: "/data/patroni.yml", value: "scope: theirs" },
+        { op: "add", path: "/immutable", value: true },
+      ]),
+    mend: deletePatroniFile,
+  },
+  {
+    title: "forbidden",
+    reason: "Forbidden",
+    because: "the operator's Role does not let it write ConfigMaps any more",
+    told: [
+      "Ready",
+      "False",
+      /^configMap: .*cannot (patch|create) resource "configmaps".*; it is tried again by itself/,
+    ],
+    operator: { namespaced: true },
+    strike: async (scenario) => {
+      await letWriteConfigMaps(scenario, false);
+      await deletePatroniFile(scenario);
+    },
+    mend: (scenario) => letWriteConfigMaps(scenario, true),
+  },
+  {
     title: "provisioning",
     reason: "ProvisioningRefused",
     because: "PostgreSQL does not make the role",
@@ -213,23 +280,31 @@ const cases: readonly Case[] = [
 
 test.concurrent.for(cases)(
   "$reason: $because",
-  async ({ title, reason, told: [type, status, message], spec, prepare, strike, mend }) => {
+  async ({ title, reason, because, told: [type, status, message], spec, operator, prepare, strike, mend }) => {
     await using scenario = await open(title);
     await prepare?.(scenario);
-    await scenario.start({ backoff: { initialMs: 200, maxMs: 500, factor: 2, jitter: 0.2 } });
-    await scenario.apply(spec);
-    if (prepare === undefined) await scenario.ready();
-    await strike?.(scenario);
-
-    await eventually(`${type} is ${status} for ${reason}`, async () => {
-      const condition = conditionOf(await scenario.database(), type);
-      expect(condition).toMatchObject({ status, reason, message: expect.stringMatching(message) });
-      return true;
+    await scenario.start({ backoff: { initialMs: 200, maxMs: 500, factor: 2, jitter: 0.2 }, ...operator });
+    if (prepare === undefined) {
+      await scenario.apply(spec);
+      await scenario.ready();
+    }
+    const told = await timed(async () => {
+      if (prepare !== undefined) await scenario.apply(spec);
+      await strike?.(scenario);
+      await eventually(`${type} is ${status} for ${reason}`, async () => {
+        const condition = conditionOf(await scenario.database(), type);
+        expect(condition).toMatchObject({ status, reason, message: expect.stringMatching(message) });
+        return true;
+      });
     });
 
-    await mend(scenario);
-    const { status: healed } = await scenario.ready();
-    expect(healed?.conditions?.map((condition) => condition.reason)).not.toContain(reason);
+    const mended = await timed(async () => {
+      await mend(scenario);
+      return scenario.ready();
+    });
+    const healed = mended.value.status?.conditions?.map((condition) => condition.reason);
+    expect(healed).not.toContain(reason);
+    printSeconds(reason, because, told, mended);
   },
 );
 
@@ -252,19 +327,24 @@ test.concurrent.for(holders)(
     await scenario.apply({ deletionPolicy: "Delete" });
     await scenario.ready();
     await keep(kind, name)(scenario);
-    await scenario.remove();
-    await eventually(waitingFor, async () => {
-      const { status } = (await scenario.database()) ?? {};
-      expect(status?.phase).toBe("Deleting");
-      for (const type of ["Ready", "Progressing"] as const) {
-        const of = { reason: "Deleting", message: waitingFor, status: type === "Ready" ? "False" : "True" };
-        expect(conditionOf(await scenario.database(), type)).toMatchObject(of);
-      }
-      return true;
+    const told = await timed(async () => {
+      await scenario.remove();
+      await eventually(waitingFor, async () => {
+        const { status } = (await scenario.database()) ?? {};
+        expect(status?.phase).toBe("Deleting");
+        for (const type of ["Ready", "Progressing"] as const) {
+          const of = { reason: "Deleting", message: waitingFor, status: type === "Ready" ? "False" : "True" };
+          expect(conditionOf(await scenario.database(), type)).toMatchObject(of);
+        }
+        return true;
+      });
     });
 
-    await letGo(kind, name)(scenario);
-    await gone(admin, Database, { namespace, name: "orders" });
+    const ended = await timed(async () => {
+      await letGo(kind, name)(scenario);
+      await gone(admin, Database, { namespace, name: "orders" });
+    });
+    console.log(`Deleting (${waitingFor}): said after ${told.seconds} s, gone ${ended.seconds} s after it was let go`);
   },
 );
 
@@ -274,16 +354,19 @@ test.concurrent("ReplacingInstance: an Event says whose volume is made anew", as
   await scenario.apply({ replicas: 2 });
   await scenario.ready();
   const before = (await podUids(scenario))["orders-2-0"];
-  await loseVolume(scenario, "orders-2");
-  const told = await eventually("the Event", async () =>
-    (await eventsOf(scenario)).find(({ reason }) => reason === "ReplacingInstance"),
-  );
-  expect(told).toMatchObject({
+  const told = await timed(async () => {
+    await loseVolume(scenario, "orders-2");
+    return eventually("the Event", async () =>
+      (await eventsOf(scenario)).find(({ reason }) => reason === "ReplacingInstance"),
+    );
+  });
+  expect(told.value).toMatchObject({
     type: "Normal",
     note: "Volume orders-2 is lost: it is made anew and filled from the primary",
   });
-  await scenario.ready();
+  const mended = await timed(() => scenario.ready());
   expect((await podUids(scenario))["orders-2-0"]).not.toBe(before);
+  printSeconds("ReplacingInstance", "a replica's volume is lost; by itself", told, mended);
 });
 
 const webhooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";

@@ -6,6 +6,7 @@ import { sharedControlPlane } from "../support/api-server.ts";
 import { conditionOf, eventsOf, notReady, untilIdle, volumeUids } from "../support/observations.ts";
 import { watchPods } from "../support/pod-history.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 
 const more = { resources: { requests: { memory: "300Mi" } } } as const;
 
@@ -269,15 +270,21 @@ test.concurrent("what Patroni refuses is said with its words, tried again and ne
   await using history = await watchPods(scenario);
   await scenario.start();
   scenario.postgres.refusal = "switchover is not possible: no good candidates have been found";
-  await scenario.apply({ replicas: 2, ...more });
-  const { message } = await notReady(scenario, "PatroniRefused");
-  expect(message).toContain(`switchover from orders-1-0 to orders-2-0: ${scenario.postgres.refusal}`);
+  const told = await timed(async () => {
+    await scenario.apply({ replicas: 2, ...more });
+    return notReady(scenario, "PatroniRefused");
+  });
+  expect(told.value.message).toContain(`switchover from orders-1-0 to orders-2-0: ${scenario.postgres.refusal}`);
   await eventually("it is told as an Event", async () =>
     (await notes(scenario)).some((note) => note.includes("no good candidates")) ? true : undefined,
   );
   expect(history.gone).toEqual(["orders-2-0"]);
 
-  scenario.postgres.refusal = undefined;
-  expect((await scenario.ready()).status?.primary).toBe("orders-2-0");
+  const mended = await timed(async () => {
+    scenario.postgres.refusal = undefined;
+    return scenario.ready();
+  });
+  expect(mended.value.status?.primary).toBe("orders-2-0");
   expect(history.gone).toEqual(["orders-2-0", "orders-1-0"]);
+  printSeconds("PatroniRefused", "a switchover without a candidate", told, mended);
 });

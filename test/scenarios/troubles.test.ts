@@ -7,8 +7,17 @@ import { ConfigMap, Pod } from "../../src/runtime/index.ts";
 import { apiCall } from "../../hack/cluster/api-request.ts";
 import { sharedControlPlane } from "../support/api-server.ts";
 import { startLogNode } from "../support/log-node.ts";
-import { conditionOf, eventsOf, notReady, passes, pause, untilIdle, volumeUids } from "../support/observations.ts";
+import {
+  conditionOf,
+  eventsOf,
+  notReady,
+  passes,
+  untilIdle,
+  untilLeftAlone,
+  volumeUids,
+} from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 
 const open = async (title: string): Promise<Scenario> => openScenario(await sharedControlPlane(), title);
 
@@ -215,13 +224,16 @@ const cases: readonly Case[] = [
 ];
 
 describe.concurrent("a condition names the cause, and goes with it", () => {
-  test.for(cases)("$reason: $because", async ({ title, reason, says, spec, prepare, strike, mend }) => {
+  test.for(cases)("$reason: $because", async ({ title, because, reason, says, spec, prepare, strike, mend }) => {
     await using scenario = await open(title);
     await prepare(scenario);
     const operator = await scenario.start();
-    await scenario.apply(spec);
-    await strike?.(scenario);
-    const ready = await notReady(scenario, reason);
+    const told = await timed(async () => {
+      await scenario.apply(spec);
+      await strike?.(scenario);
+      return notReady(scenario, reason);
+    });
+    const ready = told.value;
     expect(ready.message).toMatch(says);
     const database = await scenario.database();
     expect(conditionOf(database, "Available")?.status).toBe("False");
@@ -233,10 +245,7 @@ describe.concurrent("a condition names the cause, and goes with it", () => {
     }
     // It lasts, and nobody says it again.
     await untilIdle(operator);
-    const written = async (): Promise<string> => (await scenario.database())?.metadata.resourceVersion ?? "";
-    const before = await written();
-    await pause(1_000);
-    expect(await written()).toBe(before);
+    await untilLeftAlone(scenario);
     // Also when it has failed so often in a row that what fails has an Event of its own.
     for (let again = 1; again <= 3; again += 1) {
       await touch(scenario, again);
@@ -247,15 +256,17 @@ describe.concurrent("a condition names the cause, and goes with it", () => {
       reason === "VolumePending" ? [] : [[reason, ready.message, undefined]],
     );
 
-    await mend(scenario);
-    const healed = await scenario.ready();
-    expect(healed.status?.conditions?.map(({ type, status }) => `${type} ${status}`)).toEqual([
+    const mended = await timed(async () => {
+      await mend(scenario);
+      return scenario.ready();
+    });
+    expect(mended.value.status?.conditions?.map(({ type, status }) => `${type} ${status}`)).toEqual([
       "Ready True",
       "Available True",
       "Progressing False",
       "Degraded False",
     ]);
-    console.log(`${reason} (${title}): ${ready.message}`);
+    printSeconds(reason, because, told, mended);
   });
 });
 
@@ -441,14 +452,19 @@ test.concurrent("what is being deleted and held is waited for, and told as that"
   const finalizers = async (value: readonly string[]): Promise<ConfigMap> =>
     admin.patch(ConfigMap, ref, [{ op: "add", path: "/metadata/finalizers", value }]);
   const { metadata } = await finalizers(["example.org/held"]);
-  await admin.delete(ConfigMap, ref, { uid: metadata.uid ?? "" });
-  const ready = await notReady(scenario, "WaitingForDeletion");
-  expect(ready.message).toContain("orders-patroni is being deleted and is created again when it is gone");
+  const told = await timed(async () => {
+    await admin.delete(ConfigMap, ref, { uid: metadata.uid ?? "" });
+    return notReady(scenario, "WaitingForDeletion");
+  });
+  expect(told.value.message).toContain("orders-patroni is being deleted and is created again when it is gone");
   expect(conditionOf(await scenario.database(), "Available")?.status).toBe("True");
 
-  await finalizers([]);
-  await scenario.ready();
+  const mended = await timed(async () => {
+    await finalizers([]);
+    return scenario.ready();
+  });
   expect((await admin.get(ConfigMap, ref))?.metadata.uid).not.toBe(metadata.uid);
+  printSeconds("WaitingForDeletion", "a deleted ConfigMap is held by a finalizer", told, mended);
 });
 
 test.concurrent("a paused Database still tells the truth about what serves", async () => {

@@ -15,6 +15,7 @@ import {
 import { sharedControlPlane } from "../support/api-server.ts";
 import { eventsOf, instancesOf, notReady, untilIdle, volumesOf, volumeUids } from "../support/observations.ts";
 import { eventually, openScenario, type Scenario } from "../support/scenario.ts";
+import { printSeconds, timed } from "../support/timed.ts";
 import { claimOf, deleteInUse, loseVolume, podUids, vanish } from "../support/volume-losses.ts";
 
 const open = async (title: string): Promise<Scenario> => {
@@ -185,16 +186,21 @@ describe("of an only instance", () => {
     await settled(scenario, { replicas: 1 });
     scenario.standIn.preferLeader(undefined);
     const [volumes, pods] = [await volumeUids(scenario), await podUids(scenario)];
-    await deleteInUse(scenario, "orders-1");
-    expect((await notReady(scenario, "VolumeLost")).message).toContain(
-      "keep orders-1-0 running and raise spec.replicas",
-    );
+    const told = await timed(async () => {
+      await deleteInUse(scenario, "orders-1");
+      return notReady(scenario, "VolumeLost");
+    });
+    expect(told.value.message).toContain("keep orders-1-0 running and raise spec.replicas");
     await untilIdle(operator);
     expect([await volumeUids(scenario), await podUids(scenario)]).toEqual([volumes, pods]);
 
-    await scenario.apply({ replicas: 2 });
-    expect((await scenario.ready()).status).toMatchObject({ primary: "orders-2-0", readyReplicas: 2 });
+    const mended = await timed(async () => {
+      await scenario.apply({ replicas: 2 });
+      return scenario.ready();
+    });
+    expect(mended.value.status).toMatchObject({ primary: "orders-2-0", readyReplicas: 2 });
     expect((await volumeUids(scenario))["orders-1"]).not.toBe(volumes["orders-1"]);
+    printSeconds("VolumeLost", "somebody deletes the only volume; remedy: a second instance", told, mended);
     expect(await settled(scenario, { replicas: 1 })).toBe("orders-2-0");
   });
 
@@ -321,13 +327,16 @@ describe("a larger size", () => {
     await settled(scenario, before);
     const pods = await podUids(scenario);
 
-    await scenario.apply({
-      ...before,
-      storage: { size: "2Gi", storageClass },
-      parameters: { work_mem: "16MB" },
-      resources: { requests: { memory: "256Mi" } },
+    const told = await timed(async () => {
+      await scenario.apply({
+        ...before,
+        storage: { size: "2Gi", storageClass },
+        parameters: { work_mem: "16MB" },
+        resources: { requests: { memory: "256Mi" } },
+      });
+      return notReady(scenario, "VolumeNotExpandable");
     });
-    expect((await notReady(scenario, "VolumeNotExpandable")).message).toContain("orders-");
+    expect(told.value.message).toContain("orders-");
     await eventually("everything else is as declared", async () => {
       const { configuration } = scenario.postgres.cluster(`${namespace}/orders`);
       expect(JSON.stringify(configuration)).toContain("16MB");
@@ -342,7 +351,8 @@ describe("a larger size", () => {
     const warnings = (await eventsOf(scenario)).filter(({ type }) => type === "Warning");
     expect(warnings.map(({ reason, series }) => [reason, series])).toEqual([["VolumeNotExpandable", undefined]]);
 
-    await settled(scenario, before);
+    const mended = await timed(() => settled(scenario, before));
+    printSeconds("VolumeNotExpandable", "a larger size, of a class that cannot; taken back", told, mended);
     await admin.delete(StorageClass, { name: storageClass }, { uid: await uidOf(scenario, storageClass) });
   });
 });

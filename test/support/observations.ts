@@ -92,16 +92,30 @@ export async function passes(operator: RunningOperator): Promise<number> {
   return sum(await operator.metrics(), "controller_runtime_reconcile_total");
 }
 
-/** Resolves with the number of passes when none has begun for half a second and none is due at once. */
+/**
+ * Resolves with the number of passes when none has begun for half a second and none is due at once. Counted in looks, not in time: where
+ * the machine is busy, what would wake the operator is late as well.
+ */
 export async function untilIdle(operator: RunningOperator): Promise<number> {
   let last = -1;
-  let since = performance.now();
+  let quietLooks = 0;
   return eventually("the operator is idle", async () => {
     const text = await operator.metrics();
     const count = sum(text, "controller_runtime_reconcile_total");
     const busy = sum(text, "workqueue_depth") + sum(text, "controller_runtime_active_workers");
-    if (count !== last || busy > 0) [last, since] = [count, performance.now()];
-    return count > 0 && performance.now() - since > 500 ? count : undefined;
+    quietLooks = count === last && busy === 0 ? quietLooks + 1 : 0;
+    last = count;
+    return count > 0 && quietLooks >= 10 ? count : undefined;
+  });
+}
+
+/** Waits until nobody has written a Database for a second: whoever writes it again and again is found out by the timeout. */
+export async function untilLeftAlone(scenario: Scenario): Promise<void> {
+  const version = async (): Promise<string | undefined> => (await scenario.database())?.metadata.resourceVersion;
+  await eventually("nobody writes the Database", async () => {
+    const before = await version();
+    await pause(1_000);
+    return (await version()) === before ? true : undefined;
   });
 }
 

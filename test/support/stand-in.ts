@@ -216,7 +216,11 @@ export async function startStandIn(
       return;
     }
     const currentTimeline = leader === undefined ? Number(timeline) + 1 : Number(timeline);
-    if (leader === undefined && !(await lead(database, chosen, currentTimeline))) return;
+    // As Patroni in its next loop, where somebody took its address out.
+    const isNamed = endpoints?.subsets?.some(({ addresses = [] }) =>
+      addresses.some(({ ip }) => ip === addressOf(chosen)),
+    );
+    if ((leader === undefined || isNamed !== true) && !(await lead(database, chosen, currentTimeline))) return;
     state.leading.set(database, { name: chosen.metadata.name, uid: chosen.metadata.uid ?? "" });
     // The leader first: what a replica starts with can depend on it.
     for (const pod of [chosen, ...pods.filter((other) => other !== chosen)]) {

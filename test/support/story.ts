@@ -43,10 +43,3 @@ export function untilNotReady(namespace: string, reason: string, timeoutMs = 180
 export function uidsOf(objects: readonly Record<string, any>[]): Record<string, string> {
   return Object.fromEntries(objects.map(({ metadata }) => [metadata.name as string, metadata.uid as string]));
 }
-
-/** What `act` answers, and how many seconds it took. */
-export async function timed<T>(act: () => Promise<T>): Promise<{ readonly value: T; readonly seconds: string }> {
-  const start = performance.now();
-  const value = await act();
-  return { value, seconds: ((performance.now() - start) / 1000).toFixed(1) };
-}

@@ -26,8 +26,8 @@ export interface Handling {
    */
   readonly mode?: "apply" | "createOnce";
   /**
-   * With "createOnce": further fields of what is created, such as a generated password. Asked for at a creation alone, so it need not
-   * be pure.
+   * Only with "createOnce": further fields of what is created, such as a generated password. Asked for at a creation alone, so it
+   * need not be pure.
    */
   readonly atCreation?: (desired: Readonly<KubeObject>) => Readonly<Record<string, unknown>>;
   /**

@@ -64,7 +64,7 @@ export interface ApplyResult<C> {
  * children, or the namesakes, that need what failed. Prune deletes from the cache's view, with the uid as precondition, what our
  * owner controls, what carries our labels, and what no child of its kind desires; never while the owner is being deleted, and
  * not the kind of a child that is never pruned, was not tried, or whose `desired` threw: then it is unknown what is desired.
- * @throws the signal's reason when aborted; Error when `needs` names no child further up.
+ * @throws the signal's reason when aborted; Error when `needs` names no child further up, or `atCreation` stands without `createOnce`.
  */
 export async function applyChildren<P, const C extends Children<P>>(
   parent: P,
@@ -73,7 +73,7 @@ export async function applyChildren<P, const C extends Children<P>>(
   config: ApplyConfig,
   context: ApplyContext,
 ): Promise<ApplyResult<C>> {
-  refuseUnknownNeeds(children);
+  refuseMistakes(children);
   if (owner.object.metadata.deletionTimestamp !== undefined) return { applied: {}, failures: [], changes: [] };
   const applied: Record<string, readonly Applied<KubeObject>[]> = {};
   const failures: ChildFailure[] = [];
@@ -219,9 +219,12 @@ async function remove(owner: Owner, kind: Kind, object: Readonly<KubeObject>, co
   tell(owner, kind, object, "Deleted", ": no longer wanted", context);
 }
 
-function refuseUnknownNeeds(children: Children<never>): void {
+function refuseMistakes(children: Children<never>): void {
   const seen = new Set<string>();
-  for (const [name, { needs = [], needsNamesake }] of Object.entries(children)) {
+  for (const [name, { needs = [], needsNamesake, mode, atCreation }] of Object.entries(children)) {
+    // What it adds would be taken for drift in the next pass, and removed.
+    if (atCreation !== undefined && mode !== "createOnce")
+      throw new Error(`Child ${name} has atCreation, which is only for mode createOnce`);
     const unknown = [needs, needsNamesake ?? []].flat().find((need) => !seen.has(need));
     if (unknown !== undefined) throw new Error(`Child ${name} needs ${unknown}, which is not a child before it`);
     seen.add(name);
