@@ -13,9 +13,12 @@ const { values, positionals } = parseArgs({
   options: { provider: { type: "string" }, keep: { type: "boolean" } },
 });
 
-/** @returns the exit code */
+const signals = ["SIGINT", "SIGTERM"] as const;
+
+/** Whoever ends us ends the stories; a cluster that was made for them still goes after them. @returns the exit code */
 async function vitest(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const running = spawn("vitest", ["run", ...args], { stdio: "inherit", env: { ...process.env, ...env } });
+  for (const signal of signals) process.on(signal, () => running.kill(signal));
   const [code] = (await once(running, "exit")) as [number | null];
   return code ?? 1;
 }
