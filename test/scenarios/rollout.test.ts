@@ -47,10 +47,16 @@ test.concurrent("three instances are replaced one at a time, the primary last, a
   const [volumes, statefulSets] = [await volumeUids(scenario), await statefulSetUids(scenario)];
   await using history = await watchPods(scenario);
   await scenario.start();
-  await scenario.apply({ replicas: 3, ...more });
-  const { status } = await scenario.ready();
+  const told = await timed(async () => {
+    await scenario.apply({ replicas: 3, ...more });
+    await eventually("it is said", async () =>
+      conditionOf(await scenario.database(), "Progressing")?.reason === "RollingOut" ? true : undefined,
+    );
+  });
+  const rolled = await timed(() => scenario.ready());
+  printSeconds("RollingOut", "three instances get other resources; by itself", told, rolled);
 
-  expect(status).toMatchObject({ primary: "orders-2-0", replicas: 3, readyReplicas: 3 });
+  expect(rolled.value.status).toMatchObject({ primary: "orders-2-0", replicas: 3, readyReplicas: 3 });
   expect(history.gone).toEqual(["orders-3-0", "orders-2-0", "orders-1-0"]);
   expect(history.leastServing).toBe(2);
   expect(await timelineOf(scenario)).toBe(2);
