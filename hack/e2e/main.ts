@@ -1,8 +1,9 @@
 // npm run e2e [-- stories]: the stories of test/e2e on a real cluster, with the operator of this checkout installed by Helm.
 // The cluster is the one that runs, or a new one that goes again afterwards. The story `faults` is the whole matrix of
 // test/scenarios/fault-matrix.test.ts, which needs an API server and no cluster.
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import { clusterExists, openCluster } from "../cluster/cluster.ts";
 import { createProgress } from "../cluster/progress.ts";
@@ -13,14 +14,25 @@ const { values, positionals } = parseArgs({
   options: { provider: { type: "string" }, keep: { type: "boolean" } },
 });
 
-const signals = ["SIGINT", "SIGTERM"] as const;
+/** The stories that are being told. */
+let running: ChildProcess | undefined;
+let endedBy: "SIGINT" | "SIGTERM" | undefined;
 
-/** Whoever ends us ends the stories; a cluster that was made for them still goes after them. @returns the exit code */
+/** Whoever ends us ends the stories; a cluster that was made for them still goes after them, unless they insist. */
+function endOn(signal: "SIGINT" | "SIGTERM"): void {
+  process.on(signal, () => {
+    if (running === undefined || endedBy !== undefined) process.exit(128 + constants.signals[signal]);
+    endedBy = signal;
+    running.kill(signal);
+  });
+}
+
+/** @returns the exit code */
 async function vitest(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const running = spawn("vitest", ["run", ...args], { stdio: "inherit", env: { ...process.env, ...env } });
-  for (const signal of signals) process.on(signal, () => running.kill(signal));
+  running = spawn("vitest", ["run", ...args], { stdio: "inherit", env: { ...process.env, ...env } });
   const [code] = (await once(running, "exit")) as [number | null];
-  return code ?? 1;
+  running = undefined;
+  return endedBy === undefined ? (code ?? 1) : 128 + constants.signals[endedBy];
 }
 
 function tellFaults(): Promise<number> {
@@ -48,10 +60,12 @@ async function main(): Promise<number> {
   const onCluster = positionals.filter((story) => story !== "faults");
   const isAboutFaults = onCluster.length < positionals.length;
   const faults = isAboutFaults ? await tellFaults() : 0;
-  if (isAboutFaults && onCluster.length === 0) return faults;
+  if (endedBy !== undefined || (isAboutFaults && onCluster.length === 0)) return faults;
   return (await tellOnCluster(onCluster)) || faults;
 }
 
+endOn("SIGINT");
+endOn("SIGTERM");
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -62,9 +62,14 @@ async function letWriteConfigMaps(scenario: Scenario, allowed: boolean): Promise
   );
   const [role] = roles.items.filter(({ rules }) => rules.some(({ resources }) => resources?.includes("configmaps")));
   const verbs = ["get", "list", "watch", ...(allowed ? ["create", "patch", "delete"] : [])];
-  const rules = role?.rules.map((rule) =>
-    rule.resources?.includes("configmaps") === true ? { ...rule, verbs } : rule,
-  );
+  const rules = role?.rules.flatMap((rule) => {
+    if (rule.resources?.includes("configmaps") !== true) return [rule];
+    const others = rule.resources.filter((resource) => resource !== "configmaps");
+    return [
+      ...(others.length > 0 ? [{ ...rule, resources: others }] : []),
+      { ...rule, resources: ["configmaps"], verbs },
+    ];
+  });
   await apiCall(controlPlane.admin, "PUT", `${path}/${role?.metadata.name}`, { ...role, rules });
   await eventually("the Role is in force", async () => {
     const review = {

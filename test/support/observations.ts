@@ -109,14 +109,19 @@ export async function untilIdle(operator: RunningOperator): Promise<number> {
   });
 }
 
-/** Waits until nobody has written a Database for a second: whoever writes it again and again is found out by the timeout. */
+/**
+ * Waits until nobody has written a Database for a second. On a busy machine the last that others do may come late, and be told: twice
+ * at the most.
+ * @throws Error when it is written again and again
+ */
 export async function untilLeftAlone(scenario: Scenario): Promise<void> {
   const version = async (): Promise<string | undefined> => (await scenario.database())?.metadata.resourceVersion;
-  await eventually("nobody writes the Database", async () => {
+  for (let writes = 0; writes <= 2; writes += 1) {
     const before = await version();
     await pause(1_000);
-    return (await version()) === before ? true : undefined;
-  });
+    if ((await version()) === before) return;
+  }
+  throw new Error("the Database is written again and again");
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

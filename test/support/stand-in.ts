@@ -216,11 +216,8 @@ export async function startStandIn(
       return;
     }
     const currentTimeline = leader === undefined ? Number(timeline) + 1 : Number(timeline);
-    // As Patroni in its next loop, where somebody took its address out.
-    const isNamed = endpoints?.subsets?.some(({ addresses = [] }) =>
-      addresses.some(({ ip }) => ip === addressOf(chosen)),
-    );
-    if ((leader === undefined || isNamed !== true) && !(await lead(database, chosen, currentTimeline))) return;
+    if (leader === undefined && !(await lead(database, chosen, currentTimeline))) return;
+    if (leader !== undefined && endpoints !== undefined) await nameAgain(endpoints, leader, database);
     state.leading.set(database, { name: chosen.metadata.name, uid: chosen.metadata.uid ?? "" });
     // The leader first: what a replica starts with can depend on it.
     for (const pod of [chosen, ...pods.filter((other) => other !== chosen)]) {
@@ -229,6 +226,25 @@ export async function startStandIn(
       await mark(pod, role, currentTimeline, words);
       state.members.add(pod.metadata.uid ?? "");
     }
+  }
+
+  /**
+   * As Patroni in its next loop, where somebody took the leader's address or the label away: the endpoints controller does both as soon
+   * as the Service has a selector.
+   */
+  async function nameAgain({ metadata, subsets }: Endpoints, leader: Pod, database: string): Promise<void> {
+    const isNamed = subsets?.some(({ addresses = [] }) => addresses.some(({ ip }) => ip === addressOf(leader)));
+    if (isNamed === true && metadata.labels?.[databaseLabel] === database) return;
+    await client.patch(
+      Endpoints,
+      { namespace, name: metadata.name },
+      [
+        { op: "test", path: "/metadata/resourceVersion", value: metadata.resourceVersion },
+        { op: "add", path: "/metadata/labels", value: { ...metadata.labels, [databaseLabel]: database } },
+        { op: "add", path: "/subsets", value: subsetsOf(leader) },
+      ],
+      { fieldManager, signal: stopped.signal },
+    );
   }
 
   /** Who may win an election, the likeliest first. */
@@ -251,6 +267,10 @@ export async function startStandIn(
     return false;
   }
 
+  const subsetsOf = (pod: Pod) => [
+    { addresses: [{ ip: addressOf(pod) }], ports: [{ name: "postgresql", port: 5432, protocol: "TCP" as const }] },
+  ];
+
   /** @returns what there was not before */
   async function writeLeader(database: string, pod: Pod, timeline: number): Promise<readonly Endpoints[]> {
     const names = [database, `${database}-config`];
@@ -266,9 +286,7 @@ export async function startStandIn(
           labels: { [databaseLabel]: database },
           annotations: { leader: pod.metadata.name, timeline: String(timeline) },
         },
-        subsets: [
-          { addresses: [{ ip: addressOf(pod) }], ports: [{ name: "postgresql", port: 5432, protocol: "TCP" }] },
-        ],
+        subsets: subsetsOf(pod),
       },
       { fieldManager, signal: stopped.signal },
     );

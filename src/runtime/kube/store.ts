@@ -57,9 +57,15 @@ type Ahead<T> =
   | { readonly type: "written"; readonly object: T }
   /**
    * Hides the object of this uid until the watch tells what became of it, and all that bore the name before (`version`).
-   * `forGood`: it is known to be gone; otherwise it may be seen again as one that is terminating.
+   * `forGood`: it is known to be gone; otherwise it may be seen again as one that is terminating. `listed`: a list has it still.
    */
-  | { readonly type: "gone"; readonly uid: string; readonly version: string; readonly forGood: boolean };
+  | ({ readonly type: "gone"; readonly listed?: boolean } & Gone);
+
+interface Gone {
+  readonly uid: string;
+  readonly version: string;
+  readonly forGood: boolean;
+}
 
 export class Store<T extends KubeObject> {
   readonly #options: StoreOptions<T>;
@@ -112,6 +118,12 @@ export class Store<T extends KubeObject> {
       this.#ownVersions.clear();
     }
     this.#forgetOwn(resourceVersion);
+    for (const [key, ahead] of this.#ahead) {
+      if (ahead.type !== "gone" || listed.get(key)?.metadata.uid !== ahead.uid) continue;
+      // The first list may have been read before it went. The second was not: what was gone is back (etcd was restored).
+      if (ahead.listed === true) this.#ahead.delete(key);
+      else this.#ahead.set(key, { ...ahead, listed: true });
+    }
 
     const deltas: Delta<T>[] = [];
     for (const [key, old] of this.#told) {
@@ -161,7 +173,7 @@ export class Store<T extends KubeObject> {
     // Removing the last finalizer is answered with the object as it went, and with the version that it had before.
     const known = this.#visible.get(key);
     if (isTerminating(object) && !isHeld(object) && uid !== undefined) {
-      if (known === undefined || known.metadata.uid === uid) this.#hide(key, uid, version, true);
+      if (known === undefined || known.metadata.uid === uid) this.#hide(key, { uid, version, forGood: true });
       return;
     }
     if (isTold(version, this.#syncedOf(key)) || isTold(version, known?.metadata.resourceVersion)) return;
@@ -180,7 +192,9 @@ export class Store<T extends KubeObject> {
     const { resourceVersion: version, uid } = (object ?? seen)?.metadata ?? {};
     if (!isOrdered(version)) return;
     if (object === undefined) {
-      if (uid !== undefined && known?.metadata.uid === uid) this.#hide(key, uid, version, true);
+      const isHidden = (ahead = this.#ahead.get(key)): boolean => ahead?.type === "gone" && ahead.uid === uid;
+      if (uid !== undefined && (known?.metadata.uid === uid || isHidden()))
+        this.#hide(key, { uid, version: newest(version, known?.metadata.resourceVersion), forGood: true });
     } else if (
       this.#options.watches?.(object) !== false &&
       !isTold(version, this.#syncedOf(key)) &&
@@ -209,11 +223,17 @@ export class Store<T extends KubeObject> {
     // A second delete of a terminating object changes nothing, so the watch would never tell of it.
     if (known === undefined || known.metadata.uid !== uid || isTerminating(known)) return;
     const version = known.metadata.resourceVersion;
-    if (isOrdered(version)) this.#hide(key, uid, version, false);
+    if (isOrdered(version)) this.#hide(key, { uid, version, forGood: false });
   }
 
-  #hide(key: Key, uid: string, version: string, forGood: boolean): void {
-    this.#ahead.set(key, { type: "gone", uid, version, forGood });
+  #hide(key: Key, gone: Gone): void {
+    const ahead = this.#ahead.get(key);
+    // A late word about a predecessor says nothing of who has had the name since.
+    if (ahead?.type === "gone" && isNewer(ahead.version, gone.version)) {
+      if (ahead.uid !== gone.uid) return;
+      gone = { ...gone, version: ahead.version };
+    }
+    this.#ahead.set(key, { type: "gone", ...gone });
     this.#findNextOwn();
     this.#settle(key);
   }
@@ -324,7 +344,7 @@ function hasCaughtUp<T extends KubeObject>(ahead: Ahead<T>, told: T | undefined,
 }
 
 /** Whether this can be the object's state after what hides it: another one has the name, or a finalizer holds it. */
-function mayBeSeen(object: KubeObject, { uid, forGood }: { readonly uid: string; readonly forGood: boolean }): boolean {
+function mayBeSeen(object: KubeObject, { uid, forGood }: Gone): boolean {
   return object.metadata.uid !== uid || (!forGood && isTerminating(object));
 }
 
@@ -340,9 +360,17 @@ function isTerminating(object: KubeObject): boolean {
   return object.metadata.deletionTimestamp !== undefined;
 }
 
-/** It stays for a while although it is being deleted. */
-function isHeld({ metadata }: KubeObject): boolean {
-  return (metadata.finalizers?.length ?? 0) > 0 || (metadata.deletionGracePeriodSeconds ?? 0) > 0;
+/** It stays for a while although it is being deleted. A Namespace has finalizers of its own kind, in its spec. */
+function isHeld({
+  metadata,
+  spec,
+}: KubeObject & { readonly spec?: { readonly finalizers?: readonly unknown[] } }): boolean {
+  const held = [metadata.finalizers, spec?.finalizers].some((finalizers) => (finalizers?.length ?? 0) > 0);
+  return held || (metadata.deletionGracePeriodSeconds ?? 0) > 0;
+}
+
+function newest(version: string, other: string | undefined): string {
+  return other !== undefined && isNewer(other, version) ? other : version;
 }
 
 function isOrdered(version: string | undefined): version is string {

@@ -216,6 +216,23 @@ describe("own deletes", () => {
     store.written(at(101, { deletionTimestamp: "2026-01-01T00:00:00Z" }), "changed");
     expect(store.get(orders)).toBeDefined();
   });
+
+  test("by removing the last finalizer, answered late, do not show again who had the name since and was deleted", () => {
+    const store = syncedStore(at(5));
+    store.written(at(110, { uid: "uid-2" }), "created");
+    store.deleted(orders, "uid-2");
+    store.written(at(101, { deletionTimestamp: "2026-01-01T00:00:00Z" }), "changed");
+    store.change("DELETED", at(102));
+    store.change("ADDED", at(110, { uid: "uid-2" }));
+    expect(store.get(orders)).toBeUndefined();
+  });
+
+  test("a Namespace that is going is held by the finalizers of its spec: what we write of it is seen", () => {
+    const store = syncedStore(at(5));
+    const going = at(101, { deletionTimestamp: "2026-01-01T00:00:00Z" });
+    store.written({ ...going, spec: { finalizers: ["kubernetes"] } } as ConfigMap, "changed");
+    expect(store.get(orders)?.metadata.resourceVersion).toBe("101");
+  });
 });
 
 describe("live reads", () => {
@@ -232,6 +249,26 @@ describe("live reads", () => {
     store.change("DELETED", at(103, terminating));
     store.change("ADDED", at(104, { uid: "uid-2" }));
     expect(store.get(orders)?.metadata.uid).toBe("uid-2");
+  });
+
+  test("that find nothing of what our delete has hidden hide it for good as well", () => {
+    const seen = at(5);
+    const store = syncedStore(seen);
+    store.deleted(orders, "uid-1");
+    store.read(orders, seen, undefined);
+    store.change("MODIFIED", at(101, terminating));
+    expect(store.get(orders)).toBeUndefined();
+  });
+
+  test("that find nothing do not hide for ever what two lists have all the same: etcd was restored", () => {
+    const seen = at(5);
+    const store = syncedStore(seen);
+    store.read(orders, seen, undefined);
+    const listed = (): ConfigMap[] => [store.prepare(at(5))];
+    store.replace(listed(), "200");
+    expect(store.get(orders), "that list may be older than the read").toBeUndefined();
+    store.replace(listed(), "201");
+    expect(store.get(orders)).toBeDefined();
   });
 
   test("that found it terminating do not bring it back once another one did not find it", () => {
