@@ -109,21 +109,6 @@ export async function untilIdle(operator: RunningOperator): Promise<number> {
   });
 }
 
-/**
- * Waits until nobody has written a Database for a second. On a busy machine the last that others do may come late, and be told: twice
- * at the most.
- * @throws Error when it is written again and again
- */
-export async function untilLeftAlone(scenario: Scenario): Promise<void> {
-  const version = async (): Promise<string | undefined> => (await scenario.database())?.metadata.resourceVersion;
-  for (let writes = 0; writes <= 2; writes += 1) {
-    const before = await version();
-    await pause(1_000);
-    if ((await version()) === before) return;
-  }
-  throw new Error("the Database is written again and again");
-}
-
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function sum(metrics: string, name: string): number {

@@ -192,8 +192,9 @@ export class Store<T extends KubeObject> {
     const { resourceVersion: version, uid } = (object ?? seen)?.metadata ?? {};
     if (!isOrdered(version)) return;
     if (object === undefined) {
-      const isHidden = (ahead = this.#ahead.get(key)): boolean => ahead?.type === "gone" && ahead.uid === uid;
-      if (uid !== undefined && (known?.metadata.uid === uid || isHidden()))
+      const ahead = this.#ahead.get(key);
+      const isHidden = ahead?.type === "gone" && ahead.uid === uid;
+      if (uid !== undefined && (isHidden || known?.metadata.uid === uid))
         this.#hide(key, { uid, version: newest(version, known?.metadata.resourceVersion), forGood: true });
     } else if (
       this.#options.watches?.(object) !== false &&
@@ -207,8 +208,7 @@ export class Store<T extends KubeObject> {
   #layOver(key: Key, version: string, object: T): void {
     const ahead = this.#ahead.get(key);
     if (!isNewer(version, this.#nextOwn)) this.#nextOwn = version;
-    const mayFollow = ahead?.type !== "gone" || (!isTold(version, ahead.version) && mayBeSeen(object, ahead));
-    if (!mayFollow) return;
+    if (ahead?.type === "gone" && (isTold(version, ahead.version) || !mayBeSeen(object, ahead))) return;
     this.#ahead.set(key, { type: "written", object: this.prepare(object) });
     this.#settle(key);
   }
@@ -228,12 +228,10 @@ export class Store<T extends KubeObject> {
 
   #hide(key: Key, gone: Gone): void {
     const ahead = this.#ahead.get(key);
+    const hidden = ahead?.type === "gone" ? ahead : undefined;
     // A late word about a predecessor says nothing of who has had the name since.
-    if (ahead?.type === "gone" && isNewer(ahead.version, gone.version)) {
-      if (ahead.uid !== gone.uid) return;
-      gone = { ...gone, version: ahead.version };
-    }
-    this.#ahead.set(key, { type: "gone", ...gone });
+    if (hidden !== undefined && hidden.uid !== gone.uid && isNewer(hidden.version, gone.version)) return;
+    this.#ahead.set(key, { type: "gone", ...gone, version: newest(gone.version, hidden?.version) });
     this.#findNextOwn();
     this.#settle(key);
   }

@@ -74,7 +74,10 @@ class World {
       this.store.read(ref, answer.seen, answer.found);
       const seen = this.store.get(ref);
       const before = answer.seen?.metadata.uid;
-      if (answer.found === undefined && before !== undefined) this.gone.add(before);
+      if (answer.found === undefined && before !== undefined) {
+        expect(seen?.metadata.uid).not.toBe(before);
+        this.gone.add(before);
+      }
       if (seen !== undefined && answer.found !== undefined && seen.metadata.uid === answer.found.metadata.uid)
         expect(versionOf(seen)).toBeGreaterThanOrEqual(versionOf(answer.found));
       return;
